@@ -1,0 +1,254 @@
+//! The ring: integers modulo 2^k, in vectors of lanes.
+//!
+//! This is the one file with ring arithmetic; each operation wraps on purpose
+//! and says so by its name. Nothing here branches on values. That an honest sum
+//! never wraps is proven in `plan.rs` (I6), not here.
+
+// Wrapping is this file's subject; `as` between lanes of known width is lossless or meant.
+#![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
+
+/// The ring's width k: 8 to 32, or 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct RingBits(u8);
+
+impl RingBits {
+    /// Checks a width.
+    ///
+    /// # Errors
+    /// [`RingBitsError`] for a width that is not 8 to 32, or 64.
+    pub const fn new(bits: u8) -> Result<Self, RingBitsError> {
+        match bits {
+            8..=32 | 64 => Ok(Self(bits)),
+            _ => Err(RingBitsError(bits)),
+        }
+    }
+
+    /// k.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// k, for arithmetic on sizes.
+    #[must_use]
+    pub const fn get_u64(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The largest value of the signed reading, 2^(k-1) - 1.
+    #[must_use]
+    pub const fn signed_max(self) -> u64 {
+        (1_u64 << (self.0 - 1)) - 1
+    }
+
+    /// The low k bits set.
+    #[must_use]
+    pub const fn low_mask(self) -> u64 {
+        u64::MAX >> (64 - self.0)
+    }
+
+    /// Bytes of one lane: 4 up to 32 bits, 8 for 64.
+    #[must_use]
+    pub const fn lane_bytes(self) -> u64 {
+        if self.0 <= 32 { 4 } else { 8 }
+    }
+}
+
+impl TryFrom<u8> for RingBits {
+    type Error = RingBitsError;
+
+    fn try_from(bits: u8) -> Result<Self, RingBitsError> {
+        Self::new(bits)
+    }
+}
+
+impl From<RingBits> for u8 {
+    fn from(bits: RingBits) -> Self {
+        bits.0
+    }
+}
+
+impl fmt::Display for RingBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A ring width that the protocol does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("ring_bits is 8 to 32, or 64, not {0}")]
+pub struct RingBitsError(pub u8);
+
+/// Two vectors of unequal length or width were to be combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("vectors of unequal length or ring width do not add up")]
+pub struct ShapeMismatch;
+
+/// Elements of the ring, one per lane; every lane is below 2^k.
+///
+/// No `Debug`, `Clone` or `PartialEq`: a vector may hold a client's values.
+pub struct RingVector {
+    bits: RingBits,
+    lanes: Lanes,
+}
+
+pub(crate) enum Lanes {
+    Narrow(Vec<u32>),
+    Wide(Vec<u64>),
+}
+
+impl RingVector {
+    /// `len` zeros.
+    #[must_use]
+    pub fn zeros(bits: RingBits, len: usize) -> Self {
+        let lanes = if bits.get() <= 32 {
+            Lanes::Narrow(vec![0; len])
+        } else {
+            Lanes::Wide(vec![0; len])
+        };
+        Self { bits, lanes }
+    }
+
+    /// The signed integers, each modulo 2^k.
+    pub fn from_signed(bits: RingBits, values: impl Iterator<Item = i64>) -> Self {
+        let low = bits.low_mask();
+        let wrapped = values.map(|value| value as u64 & low);
+        let lanes = if bits.get() <= 32 {
+            Lanes::Narrow(wrapped.map(|value| value as u32).collect())
+        } else {
+            Lanes::Wide(wrapped.collect())
+        };
+        Self { bits, lanes }
+    }
+
+    pub(crate) fn from_lanes(bits: RingBits, lanes: Lanes) -> Self {
+        Self { bits, lanes }
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// The ring's width.
+    #[must_use]
+    pub const fn bits(&self) -> RingBits {
+        self.bits
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.lanes {
+            Lanes::Narrow(lanes) => lanes.len(),
+            Lanes::Wide(lanes) => lanes.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds `other`, element by element, modulo 2^k.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`]; nothing was added.
+    pub fn wrapping_add(&mut self, other: &Self) -> Result<(), ShapeMismatch> {
+        self.combine(other, u32::wrapping_add, u64::wrapping_add)
+    }
+
+    /// Subtracts `other`, element by element, modulo 2^k.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`]; nothing was subtracted.
+    pub fn wrapping_sub(&mut self, other: &Self) -> Result<(), ShapeMismatch> {
+        self.combine(other, u32::wrapping_sub, u64::wrapping_sub)
+    }
+
+    fn combine(
+        &mut self,
+        other: &Self,
+        narrow: impl Fn(u32, u32) -> u32,
+        wide: impl Fn(u64, u64) -> u64,
+    ) -> Result<(), ShapeMismatch> {
+        if self.bits != other.bits || self.len() != other.len() {
+            return Err(ShapeMismatch);
+        }
+        let low = self.bits.low_mask();
+        match (&mut self.lanes, &other.lanes) {
+            (Lanes::Narrow(a), Lanes::Narrow(b)) => {
+                for (a, b) in a.iter_mut().zip(b) {
+                    *a = narrow(*a, *b) & low as u32;
+                }
+            }
+            (Lanes::Wide(a), Lanes::Wide(b)) => {
+                for (a, b) in a.iter_mut().zip(b) {
+                    *a = wide(*a, *b) & low;
+                }
+            }
+            // Equal widths have equal lanes.
+            _ => return Err(ShapeMismatch),
+        }
+        Ok(())
+    }
+
+    /// Adds (`sub` false) or subtracts one little-endian word a lane, from the
+    /// start of this vector's lanes at `offset`. Words beyond the end are dropped.
+    pub(crate) fn wrapping_mix_words(&mut self, offset: usize, words: &[u8], sub: bool) {
+        let low = self.bits.low_mask();
+        match &mut self.lanes {
+            Lanes::Narrow(lanes) => {
+                let low = low as u32;
+                for (lane, word) in lanes.iter_mut().skip(offset).zip(words.chunks_exact(4)) {
+                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
+                    *lane = if sub {
+                        lane.wrapping_sub(word)
+                    } else {
+                        lane.wrapping_add(word)
+                    } & low;
+                }
+            }
+            Lanes::Wide(lanes) => {
+                for (lane, word) in lanes.iter_mut().skip(offset).zip(words.chunks_exact(8)) {
+                    let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
+                    *lane = if sub {
+                        lane.wrapping_sub(word)
+                    } else {
+                        lane.wrapping_add(word)
+                    } & low;
+                }
+            }
+        }
+    }
+
+    /// The elements read as two's complement of k bits.
+    pub fn signed(&self) -> impl Iterator<Item = i64> + '_ {
+        let shift = 64 - self.bits.get();
+        let extend = move |value: u64| ((value << shift) as i64) >> shift;
+        let (narrow, wide): (&[u32], &[u64]) = match &self.lanes {
+            Lanes::Narrow(lanes) => (lanes, &[]),
+            Lanes::Wide(lanes) => (&[], lanes),
+        };
+        narrow
+            .iter()
+            .map(|lane| u64::from(*lane))
+            .chain(wide.iter().copied())
+            .map(extend)
+    }
+}
+
+impl Zeroize for RingVector {
+    fn zeroize(&mut self) {
+        match &mut self.lanes {
+            Lanes::Narrow(lanes) => lanes.zeroize(),
+            Lanes::Wide(lanes) => lanes.zeroize(),
+        }
+    }
+}
