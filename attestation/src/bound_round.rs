@@ -1,0 +1,32 @@
+//! Which round the evidence vouches for (checklist 9, I5).
+//!
+//! The round's id is recomputed here from the offered binding: version, parameters, KEM id and key,
+//! receipt key. Nothing that the parent says about the id is taken over.
+
+use sealsum_protocol::{RoundBinding, RoundId, VERSION};
+
+use crate::authenticate::AuthenticDocument;
+use crate::rejection::Rejection;
+
+/// The id of the round that `binding` makes, if the document's user_data equals it.
+pub(crate) fn bound_round(
+    document: &AuthenticDocument,
+    binding: &RoundBinding,
+) -> Result<RoundId, Rejection> {
+    if binding.version != VERSION {
+        return Err(Rejection::ProtocolVersion {
+            expected: VERSION,
+            found: binding.version,
+        });
+    }
+    let expected = binding.round_id();
+    match document.document().user_data() {
+        None => Err(Rejection::NoBinding { expected }),
+        // 9: all of it, not a prefix.
+        Some(found) if found == expected.as_bytes() => Ok(expected),
+        Some(found) => Err(Rejection::WrongBinding {
+            expected,
+            found: found.to_vec(),
+        }),
+    }
+}

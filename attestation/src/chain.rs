@@ -1,0 +1,188 @@
+//! The certificate path: decides whether the leaf's key is one that the pinned root vouches for,
+//! at a given time (checklist 4).
+//!
+//! It trusts the pinned root and nothing that the document carries. Every certificate is checked
+//! by itself first, in the order in which it came, so that a refusal names it; webpki then builds
+//! and verifies the path once more, with names, times, constraints and signatures.
+
+mod bad_chain;
+
+use core::time::Duration;
+
+use ring::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use sealsum_protocol::UnixMillis;
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+use crate::certificate::Certificate;
+use crate::root::{PinnedRoot, RootFingerprint};
+
+pub use bad_chain::{BadChain, ChainPosition};
+
+/// The key that may sign the document: an uncompressed point of P-384, 97 bytes.
+#[must_use]
+pub(crate) struct LeafKey([u8; 97]);
+
+impl LeafKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Verifies `leaf <- cabundle <- root` at `at`. `cabundle` is root-first, as in the document.
+pub(crate) fn verify_chain(
+    root: &PinnedRoot,
+    cabundle: &[Vec<u8>],
+    leaf: &[u8],
+    at: UnixMillis,
+) -> Result<LeafKey, BadChain> {
+    // 4: the chain starts at the pinned root. What the document carries in its place must be that
+    // very certificate; it is compared, never used.
+    let (carried_root, intermediates) = cabundle.split_first().ok_or(BadChain::Empty)?;
+    if carried_root.as_slice() != root.der() {
+        return Err(BadChain::RootNotPinned {
+            expected: root.fingerprint(),
+            found: RootFingerprint::of(carried_root),
+        });
+    }
+    let chain = Chain::parse(root, intermediates, leaf)?;
+    chain.check_links()?;
+    chain.check_profiles(at)?;
+    chain.verify_path(root, intermediates, leaf, at)?;
+    Ok(LeafKey(chain.leaf.key))
+}
+
+/// Every certificate of the path, root first.
+struct Chain<'d> {
+    authorities: Vec<Certificate<'d>>,
+    leaf: Certificate<'d>,
+}
+
+impl<'d> Chain<'d> {
+    fn parse(
+        root: &'d PinnedRoot,
+        intermediates: &'d [Vec<u8>],
+        leaf: &'d [u8],
+    ) -> Result<Self, BadChain> {
+        let of = intermediates.len();
+        let authorities = core::iter::once(root.der())
+            .chain(intermediates.iter().map(Vec::as_slice))
+            .enumerate()
+            .map(|(index, der)| {
+                Certificate::parse(der).map_err(|problem| BadChain::Certificate {
+                    position: ChainPosition::authority(index, of),
+                    problem,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let leaf = Certificate::parse(leaf).map_err(|problem| BadChain::Certificate {
+            position: ChainPosition::Leaf,
+            problem,
+        })?;
+        Ok(Self { authorities, leaf })
+    }
+
+    /// Each certificate's own duties: its role, its keyUsage, its validity.
+    fn check_profiles(&self, at: UnixMillis) -> Result<(), BadChain> {
+        for (index, authority) in self.authorities.iter().enumerate() {
+            // How many authorities stand between this one and the leaf.
+            let below = self.intermediates().saturating_sub(index);
+            authority
+                .require_authority(below)
+                .and_then(|()| authority.require_valid(at))
+                .map_err(|problem| BadChain::Certificate {
+                    position: self.position(index),
+                    problem,
+                })?;
+        }
+        self.leaf
+            .require_leaf()
+            .and_then(|()| self.leaf.require_valid(at))
+            .map_err(|problem| BadChain::Certificate {
+                position: ChainPosition::Leaf,
+                problem,
+            })
+    }
+
+    /// 4: each issuer is the subject above it, in the order received: none reversed, missing or extra.
+    fn check_links(&self) -> Result<(), BadChain> {
+        for (position, issuer, issued) in self.links() {
+            if issued.issuer != issuer.subject {
+                return Err(BadChain::BrokenLink { position });
+            }
+        }
+        Ok(())
+    }
+
+    /// 4: path, signatures, names, constraints.
+    fn verify_path(
+        &self,
+        root: &PinnedRoot,
+        intermediates: &[Vec<u8>],
+        leaf: &[u8],
+        at: UnixMillis,
+    ) -> Result<(), BadChain> {
+        let root = CertificateDer::from(root.der());
+        let anchors = [anchor_from_trusted_cert(&root).map_err(BadChain::Path)?];
+        let intermediates: Vec<_> = intermediates
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
+        let leaf = CertificateDer::from(leaf);
+        let end_entity = EndEntityCert::try_from(&leaf).map_err(BadChain::Path)?;
+        let path = end_entity
+            .verify_for_usage(
+                &[webpki::ring::ECDSA_P384_SHA384],
+                &anchors,
+                &intermediates,
+                UnixTime::since_unix_epoch(Duration::from_millis(at.0)),
+                // No certificate of this PKI has an extended key usage, and one that has is refused
+                // before; the usage named here only matters to such.
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
+            .map_err(|error| self.name_path_error(error))?;
+        if path.intermediate_certificates().count() == intermediates.len() {
+            Ok(())
+        } else {
+            Err(BadChain::UnusedCertificate)
+        }
+    }
+
+    /// webpki says that some signature is wrong; which one helps whoever reads the refusal.
+    fn name_path_error(&self, error: webpki::Error) -> BadChain {
+        self.links()
+            .find(|(_, issuer, issued)| {
+                UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, &issuer.key)
+                    .verify(&issued.signed, &issued.signature)
+                    .is_err()
+            })
+            .map_or(BadChain::Path(error), |(position, _, _)| {
+                BadChain::Signature { position }
+            })
+    }
+
+    /// Each certificate below the root, with its issuer and its place.
+    fn links(&self) -> impl Iterator<Item = (ChainPosition, &Certificate<'d>, &Certificate<'d>)> {
+        let issued = self
+            .authorities
+            .iter()
+            .enumerate()
+            .skip(1)
+            .map(|(index, authority)| (self.position(index), authority))
+            .chain(core::iter::once((ChainPosition::Leaf, &self.leaf)));
+        self.authorities
+            .iter()
+            .zip(issued)
+            .map(|(issuer, (position, issued))| (position, issuer, issued))
+    }
+
+    fn intermediates(&self) -> usize {
+        self.authorities.len().saturating_sub(1)
+    }
+
+    fn position(&self, index: usize) -> ChainPosition {
+        ChainPosition::authority(index, self.intermediates())
+    }
+}

@@ -1,0 +1,135 @@
+use super::{PolicyError, PolicyFile};
+use crate::pcr::{Pcr, PcrIndex};
+use crate::trust::Trust;
+
+const PEM: &str = include_str!("../../testdata/aws-nitro-root-g1.pem");
+
+fn sound() -> String {
+    let value = |digit: &str| digit.repeat(96);
+    format!(
+        "root = \"aws-nitro\"\nmax_age_seconds = 300\nclock_skew_seconds = 10\n\
+         allow_debug = false\n[[measurement]]\nlabel = \"sealsum 0.1.0\"\npcr0 = \"{}\"\n\
+         pcr1 = \"{}\"\npcr2 = \"{}\"\n",
+        value("1"),
+        value("2"),
+        value("3")
+    )
+}
+
+fn refused(text: &str, pem: Option<&str>) -> PolicyError {
+    PolicyFile::parse(text)
+        .and_then(|file| file.into_policy(pem))
+        .unwrap_err()
+}
+
+#[test]
+fn a_policy_reads_as_it_was_written() {
+    let text = sound() + &format!("pcr8 = \"{}\"\n", "ab".repeat(48));
+    let file = PolicyFile::parse(&text).unwrap();
+    assert_eq!(PolicyFile::parse(&file.to_toml().unwrap()).unwrap(), file);
+    let policy = file.into_policy(None).unwrap();
+    assert_eq!(policy.trust(), Trust::AwsNitro);
+    assert_eq!(policy.max_age().as_secs(), 300);
+    assert_eq!(policy.clock_skew().as_secs(), 10);
+    let [reference] = policy.measurements() else {
+        panic!("one measurement")
+    };
+    assert_eq!(reference.label(), "sealsum 0.1.0");
+    let last = reference.expected().last().unwrap();
+    assert_eq!(last, (PcrIndex::SIGNER, &Pcr::new([0xab; 48])));
+}
+
+#[test]
+fn a_policy_that_accepts_no_image_is_no_policy() {
+    let text = sound();
+    let (head, _) = text.split_once("[[measurement]]").unwrap();
+    assert_eq!(refused(head, None), PolicyError::NoMeasurement);
+    for key in ["label", "pcr0", "pcr1", "pcr2"] {
+        let without: String = text
+            .lines()
+            .filter(|line| !line.starts_with(key))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert!(matches!(refused(&without, None), PolicyError::Syntax(_)));
+    }
+}
+
+#[test]
+fn an_expected_value_of_zero_is_refused_in_every_register() {
+    for (index, line) in [(0, "1"), (1, "2"), (2, "3")] {
+        let text = sound().replace(&line.repeat(96), &"0".repeat(96));
+        let PolicyError::ZeroPcr { index: found, .. } = refused(&text, None) else {
+            panic!("a zero value was taken")
+        };
+        assert_eq!(Some(found), PcrIndex::new(index));
+    }
+    for register in ["pcr3", "pcr4", "pcr8"] {
+        let text = sound() + &format!("{register} = \"{}\"\n", "0".repeat(96));
+        assert!(matches!(refused(&text, None), PolicyError::ZeroPcr { .. }));
+    }
+}
+
+#[test]
+fn debug_mode_and_other_roots_must_be_called_a_mock() {
+    let debug = sound().replace("allow_debug = false", "allow_debug = true");
+    assert_eq!(refused(&debug, None), PolicyError::DebugWithoutMock);
+    let called_mock = format!("mock = true\n{debug}");
+    let policy = PolicyFile::parse(&called_mock)
+        .unwrap()
+        .into_policy(None)
+        .unwrap();
+    assert_eq!(policy.trust(), Trust::Mock);
+
+    let named = sound().replace("aws-nitro", "root.pem");
+    assert_eq!(refused(&named, None), PolicyError::RootNotGiven);
+    assert_eq!(refused(&sound(), Some(PEM)), PolicyError::UnexpectedRoot);
+    // AWS's own root from a file is still AWS's.
+    let policy = PolicyFile::parse(&named)
+        .unwrap()
+        .into_policy(Some(PEM))
+        .unwrap();
+    assert!(policy.root().is_aws_nitro());
+    assert_eq!(policy.trust(), Trust::AwsNitro);
+}
+
+#[test]
+fn a_root_file_holds_one_certificate() {
+    let named = sound().replace("aws-nitro", "root.pem");
+    for pem in [
+        String::new(),
+        "root".to_owned(),
+        PEM.repeat(2),
+        PEM.replace("CERTIFICATE", "PRIVATE KEY"),
+    ] {
+        assert_eq!(refused(&named, Some(&pem)), PolicyError::RootPem);
+    }
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(matches!(
+        refused(&named, Some(nonsense)),
+        PolicyError::Root(_)
+    ));
+}
+
+#[test]
+fn unknown_keys_bad_values_and_double_labels_are_refused() {
+    let unknown = sound() + "pcr9 = \"00\"\n";
+    assert!(matches!(refused(&unknown, None), PolicyError::Syntax(_)));
+    let unknown = format!("max_age = 3\n{}", sound());
+    assert!(matches!(refused(&unknown, None), PolicyError::Syntax(_)));
+    let short = sound().replace(&"1".repeat(96), &"1".repeat(94));
+    assert!(matches!(
+        refused(&short, None),
+        PolicyError::BadPcr { digits: 94, .. }
+    ));
+    let eternal = sound().replace("max_age_seconds = 300", "max_age_seconds = 0");
+    assert_eq!(refused(&eternal, None), PolicyError::ZeroMaxAge);
+    let text = sound();
+    let (_, table) = text.split_once("[[measurement]]").unwrap();
+    let twice = format!("{text}[[measurement]]{table}");
+    assert!(matches!(
+        refused(&twice, None),
+        PolicyError::DuplicateLabel { .. }
+    ));
+    let unnamed = sound().replace("sealsum 0.1.0", "");
+    assert_eq!(refused(&unnamed, None), PolicyError::EmptyLabel);
+}

@@ -1,0 +1,33 @@
+//! Times as a person reads them, for messages only: no decision is made here.
+
+use core::fmt;
+
+use sealsum_protocol::UnixMillis;
+use x509_parser::time::ASN1Time;
+
+/// A time that prints as a date and the time of day in UTC.
+pub(crate) struct Instant {
+    seconds: i64,
+}
+
+impl Instant {
+    pub(crate) fn from_seconds(seconds: i64) -> Self {
+        Self { seconds }
+    }
+
+    pub(crate) fn from_millis(time: UnixMillis) -> Self {
+        let seconds = time.0.checked_div(1000).unwrap_or(0);
+        Self {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ASN1Time::from_timestamp(self.seconds) {
+            Ok(time) => time.fmt(f),
+            Err(_) => write!(f, "{} s since 1970", self.seconds),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The verifier from outside: real evidence, evidence made to be wrong in one point, and evidence
+//! damaged at random. Every refusal is asked for by its own name.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "rows of cases read better with owned values"
+)]
+
+mod appraisal;
+mod certificates;
+mod corpus;
+mod envelope;
+mod evidence;
+mod pki;
+mod real_documents;
+mod tampering;
