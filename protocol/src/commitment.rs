@@ -85,6 +85,18 @@ pub fn is_block_of_sum(
         == Some(root)
 }
 
+/// The leaf of one block of the aggregate, for whoever releases blocks out of order.
+#[must_use]
+pub fn aggregate_leaf(block: &[u8]) -> Digest {
+    block_leaf(Tree(label::AGGREGATE_TREE), block)
+}
+
+/// The root over the aggregate's leaves: what a receipt carries.
+#[must_use]
+pub fn aggregate_root(leaves: &[Digest]) -> Digest {
+    Tree(label::AGGREGATE_TREE).root(leaves)
+}
+
 fn block_leaf(tree: Tree, block: &[u8]) -> Digest {
     tree.leaf(blake3::hash(block).as_bytes())
 }

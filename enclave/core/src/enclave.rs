@@ -1,0 +1,238 @@
+//! The enclave: its rounds, and the way of each command to the right one.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use sealsum_protocol::messages::{
+    Attest, Description, Evidence, OpenRound, Opened, ReleaseBlock, RoundStatus, StageBlock,
+};
+use sealsum_protocol::{Command, Digest, Refusal, Reply, RoundId, VERSION};
+
+use crate::memory::MemoryBudget;
+use crate::opening;
+use crate::round::collecting::Collecting;
+use crate::round::{Ended, Round};
+use crate::seams::{Clock, Nsm};
+
+/// Names one connection among those that live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// A reply and its raw body.
+pub struct Answer {
+    /// The message.
+    pub reply: Reply,
+    /// A released block, or nothing.
+    pub body: Vec<u8>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self {
+            reply,
+            body: Vec::new(),
+        }
+    }
+}
+
+/// All state of one enclave. It has no disk: when it ends, its open rounds are lost.
+pub struct Enclave<N, C> {
+    nsm: N,
+    clock: C,
+    memory: MemoryBudget,
+    rounds: BTreeMap<RoundId, Round>,
+    /// Ended rounds, oldest first, so that their records stay bounded.
+    ended: VecDeque<RoundId>,
+}
+
+impl<N: Nsm, C: Clock> Enclave<N, C> {
+    /// An enclave without rounds that holds at most `memory_ceiling` bytes for them.
+    pub fn new(nsm: N, clock: C, memory_ceiling: u64) -> Self {
+        Self {
+            nsm,
+            clock,
+            memory: MemoryBudget::new(memory_ceiling),
+            rounds: BTreeMap::new(),
+            ended: VecDeque::new(),
+        }
+    }
+
+    /// Carries out one command. A refusal changes nothing that it does not name.
+    pub fn handle(&mut self, connection: ConnectionId, command: Command, body: &[u8]) -> Answer {
+        self.erase_overdue();
+        if !body.is_empty() && !matches!(command, Command::StageBlock(_) | Command::ReleaseBlock(_))
+        {
+            return Reply::Refused(Refusal::Malformed).into();
+        }
+        self.carry_out(connection, command, body)
+            .unwrap_or_else(|refusal| Reply::Refused(refusal).into())
+    }
+
+    /// A connection ended: what it was staging is dropped (I9).
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        for round in self.rounds.values_mut() {
+            if let Round::Collecting(collecting) = round {
+                collecting.disconnect(connection);
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        connection: ConnectionId,
+        command: Command,
+        body: &[u8],
+    ) -> Result<Answer, Refusal> {
+        Ok(match command {
+            Command::Describe => Reply::Description(self.describe()).into(),
+            Command::OpenRound(open) => Reply::Opened(Box::new(self.open(*open)?)).into(),
+            Command::Attest(attest) => Reply::Evidence(self.attest(&attest)?).into(),
+            Command::Contribute(contribute) => {
+                let header = contribute.header;
+                self.round(&header.round_id)?
+                    .collecting()?
+                    .contribute(connection, header)?
+                    .into()
+            }
+            Command::StageBlock(block) => self.stage(connection, &block, body)?.into(),
+            Command::Close(close) => {
+                let now = self.clock.monotonic_millis();
+                let round_id = close.round_id;
+                Reply::Closed(self.transition(round_id, |round| round.close(close, now))?).into()
+            }
+            Command::ReleaseBlock(block) => self.release(&block, body)?,
+            Command::Finish(finish) => {
+                Reply::Receipt(Box::new(self.round(&finish.round_id)?.finish()?)).into()
+            }
+            Command::Acknowledge(acknowledge) => {
+                self.transition(acknowledge.round_id, Round::acknowledge)?;
+                Reply::Acknowledged.into()
+            }
+            Command::Abort(abort) => {
+                Reply::Aborted(self.transition(abort.round_id, Round::abort)?).into()
+            }
+            Command::Status(status) => Reply::Status(self.status(&status.round_id)?).into(),
+        })
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            version: VERSION,
+            memory_ceiling: self.memory.ceiling(),
+            memory_reserved: self.memory.reserved(),
+            open_rounds: u32::try_from(self.open_rounds()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn open(&mut self, open: OpenRound) -> Result<Opened, Refusal> {
+        let params = opening::admit(&open.params)?;
+        if self.open_rounds() >= OPEN_ROUNDS_LIMIT {
+            return Err(Refusal::TooManyRounds {
+                limit: u32::try_from(OPEN_ROUNDS_LIMIT).unwrap_or(u32::MAX),
+            });
+        }
+        let reservation = self.memory.reserve(params)?;
+        let (keys, binding) = opening::draw_keys(open.params, &mut self.nsm)?;
+        let collecting = Collecting::new(keys, &binding, reservation);
+        self.rounds
+            .insert(binding.round_id(), Round::Collecting(Box::new(collecting)));
+        Ok(Opened { binding })
+    }
+
+    fn attest(&mut self, attest: &Attest) -> Result<Evidence, Refusal> {
+        // A round that no longer collects gets no fresh evidence: no one may seal to it.
+        self.round(&attest.round_id)?.collecting()?;
+        let nonce = Digest::new(*attest.nonce.as_bytes());
+        let document = self
+            .nsm
+            .attest(&nonce, &attest.round_id)
+            .map_err(|_| Refusal::Device)?;
+        Ok(Evidence {
+            document: document.into(),
+        })
+    }
+
+    fn stage(
+        &mut self,
+        connection: ConnectionId,
+        block: &StageBlock,
+        body: &[u8],
+    ) -> Result<Reply, Refusal> {
+        self.round(&block.round_id)?
+            .collecting()?
+            .stage(connection, block, body)
+    }
+
+    fn release(&mut self, block: &ReleaseBlock, body: &[u8]) -> Result<Answer, Refusal> {
+        let (released, body) = self
+            .round(&block.round_id)?
+            .releasing()?
+            .release(block, body)?;
+        Ok(Answer {
+            reply: Reply::Released(released),
+            body,
+        })
+    }
+
+    fn status(&mut self, round_id: &RoundId) -> Result<RoundStatus, Refusal> {
+        Ok(self.round(round_id)?.status())
+    }
+
+    fn round(&mut self, round_id: &RoundId) -> Result<&mut Round, Refusal> {
+        self.rounds.get_mut(round_id).ok_or(Refusal::UnknownRound)
+    }
+
+    /// Moves a round through a transition that consumes it; whichever state comes
+    /// out goes back, refused or not.
+    fn transition<T>(
+        &mut self,
+        round_id: RoundId,
+        step: impl FnOnce(Round) -> (Round, Result<T, Refusal>),
+    ) -> Result<T, Refusal> {
+        let round = self.rounds.remove(&round_id).ok_or(Refusal::UnknownRound)?;
+        let was_over = round.is_over();
+        let (round, outcome) = step(round);
+        if round.is_over() && !was_over {
+            self.ended.push_back(round_id);
+        }
+        self.rounds.insert(round_id, round);
+        self.forget_oldest();
+        outcome
+    }
+
+    /// A release that no one finished in time is erased (I13): its seeds and sums
+    /// don't wait for a parent that went away.
+    fn erase_overdue(&mut self) {
+        let now = self.clock.monotonic_millis();
+        let overdue: Vec<_> = self
+            .rounds
+            .iter()
+            .filter(|(_, round)| round.is_overdue(now))
+            .map(|(round_id, _)| *round_id)
+            .collect();
+        for round_id in overdue {
+            // The step always succeeds; a round that is not there needs none.
+            let _ = self.transition(round_id, |round| {
+                (Round::Ended(Ended::overdue(round)), Ok(()))
+            });
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        while self.ended.len() > ENDED_LIMIT {
+            if let Some(round_id) = self.ended.pop_front() {
+                self.rounds.remove(&round_id);
+            }
+        }
+    }
+
+    fn open_rounds(&self) -> usize {
+        self.rounds.len().saturating_sub(self.ended.len())
+    }
+}
+
+/// Rounds open at once. Their memory is bounded apart from this; their number
+/// bounds what every command looks through.
+const OPEN_ROUNDS_LIMIT: usize = 64;
+/// Ended rounds whose receipts are kept for a parent that asks again: about 34 KiB
+/// each at most, with a full list of exclusions.
+const ENDED_LIMIT: usize = 64;

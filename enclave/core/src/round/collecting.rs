@@ -1,0 +1,274 @@
+//! Collecting: the only state that accepts contributions.
+//!
+//! One contribution per client (I4); what is half-sent or refused leaves no trace in
+//! the sum (I9); the single-shot refusals burn the client's id (I14). Closing fixes
+//! the cohort, at or above the minimum (I2), and consumes this state (I3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sealsum_protocol::encapsulation::SEALED_HEADER_BYTES;
+use sealsum_protocol::label;
+use sealsum_protocol::messages::{Close, EXCLUSION_LIMIT, StageBlock};
+use sealsum_protocol::receipt::{AbortReceipt, Acceptance};
+use sealsum_protocol::{
+    ClientId, Cohort, ContributionHeader, Digest, FLOOR, Intake, Refusal, Reply, RoundBinding,
+    RoundId, RoundParams, Signed,
+};
+
+use super::releasing::{Releasing, Source};
+use crate::accepted::{AcceptedContribution, OpenedContribution};
+use crate::enclave::ConnectionId;
+use crate::memory::{BURNED_LIMIT, Reservation};
+use crate::opening::RoundKeys;
+use crate::secret_blocks::SecretBlocks;
+use crate::staging::StagedContribution;
+
+/// A round that takes contributions.
+pub(crate) struct Collecting {
+    round_id: RoundId,
+    params: RoundParams,
+    keys: RoundKeys,
+    accepted: BTreeMap<ClientId, AcceptedContribution>,
+    /// Digests of encapsulated keys, of refused contributions too.
+    seen_keys: BTreeSet<Digest>,
+    burned: BTreeSet<ClientId>,
+    /// The sum so far; `None` in `presum`, where no update comes in.
+    sum: Option<SecretBlocks>,
+    staged: Option<StagedContribution>,
+    reservation: Reservation,
+}
+
+impl Collecting {
+    pub(crate) fn new(keys: RoundKeys, binding: &RoundBinding, reservation: Reservation) -> Self {
+        let params = binding.params.params.clone();
+        let sum = match params.terms().intake {
+            Intake::Stream => Some(SecretBlocks::zeros(params.layout())),
+            Intake::Presum => None,
+        };
+        Self {
+            round_id: binding.round_id(),
+            params,
+            keys,
+            accepted: BTreeMap::new(),
+            seen_keys: BTreeSet::new(),
+            burned: BTreeSet::new(),
+            sum,
+            staged: None,
+            reservation,
+        }
+    }
+
+    /// Takes a header: accepts it (`presum`) or begins to stage its blocks (`stream`).
+    pub(crate) fn contribute(
+        &mut self,
+        connection: ConnectionId,
+        header: ContributionHeader,
+    ) -> Result<Reply, Refusal> {
+        if let Some(earlier) = self.accepted.get(&header.client) {
+            // The same contribution again gets the same answer: a parent or client
+            // that missed it may ask.
+            return if earlier.digest() == header.digest() {
+                Ok(Reply::Accepted(
+                    self.acceptance(header.client, earlier.digest()),
+                ))
+            } else {
+                Err(Refusal::SecondContribution)
+            };
+        }
+        self.check_newcomer(connection, &header)?;
+        let client = header.client;
+        let key = key_digest(&header);
+        let opened = OpenedContribution::open(header, &self.keys.kem, self.params.terms())
+            .map_err(|refusal| self.burn(client, key, refusal))?;
+        if self.sum.is_none() {
+            return Ok(self.accept(client, key, opened.keep_seed()));
+        }
+        let staged = StagedContribution::begin(connection, opened, &self.params);
+        let staging = staged.staging();
+        self.staged = Some(staged);
+        Ok(Reply::Staging(staging))
+    }
+
+    /// Takes the next block of the staged contribution; the last one completes it.
+    pub(crate) fn stage(
+        &mut self,
+        connection: ConnectionId,
+        block: &StageBlock,
+        bytes: &[u8],
+    ) -> Result<Reply, Refusal> {
+        if self.sum.is_none() {
+            return Err(Refusal::WrongIntake);
+        }
+        let Some(staged) = self
+            .staged
+            .as_mut()
+            .filter(|staged| staged.connection() == connection)
+        else {
+            return Err(Refusal::NotStaging { next: 0 });
+        };
+        if !staged.awaits(connection, block) {
+            return Err(Refusal::NotStaging {
+                next: staged.staging().next,
+            });
+        }
+        let pushed = staged.push(bytes, &self.params);
+        if let Err(refusal @ Refusal::BlockLength { .. }) = pushed {
+            return Err(refusal);
+        }
+        if pushed.is_ok() && !staged.is_whole(&self.params) {
+            return Ok(Reply::Staging(staged.staging()));
+        }
+        let client = staged.opened().header().client;
+        let key = key_digest(staged.opened().header());
+        let (Some(staged), Some(sum)) = (self.staged.take(), self.sum.as_mut()) else {
+            return Err(Refusal::NotStaging { next: 0 });
+        };
+        match pushed.and_then(|()| staged.check(&self.params)) {
+            Ok(checked) => {
+                let accepted = checked.add_to(sum);
+                Ok(self.accept(client, key, accepted))
+            }
+            Err(refusal) => Err(self.burn(client, key, refusal)),
+        }
+    }
+
+    /// The connection is gone: so is what it was staging.
+    pub(crate) fn disconnect(&mut self, connection: ConnectionId) {
+        self.staged
+            .take_if(|staged| staged.connection() == connection);
+    }
+
+    /// Whether the round can be closed like this, and with which cohort. Changes nothing.
+    pub(crate) fn check_close(&self, close: &Close) -> Result<Cohort, Refusal> {
+        let presum = self.sum.is_none();
+        if close.sum_root.is_some() != presum || (!presum && !close.excluded.is_empty()) {
+            return Err(Refusal::WrongIntake);
+        }
+        let sorted = close.excluded.is_sorted_by(|a, b| a < b);
+        let accepted = close
+            .excluded
+            .iter()
+            .all(|client| self.accepted.contains_key(client));
+        if !sorted || !accepted || close.excluded.len() > EXCLUSION_LIMIT {
+            return Err(Refusal::Exclusions);
+        }
+        let cohort: Cohort = self
+            .accepted
+            .iter()
+            .filter(|(client, _)| close.excluded.binary_search(client).is_err())
+            .map(|(client, accepted)| (*client, accepted.digest()))
+            .collect();
+        let size = u32::try_from(cohort.size()).unwrap_or(u32::MAX);
+        let minimum = self.params.terms().min_cohort.max(FLOOR);
+        if size < minimum {
+            return Err(Refusal::CohortTooSmall { size, minimum });
+        }
+        if cohort.root() != close.cohort_root {
+            return Err(Refusal::CohortMismatch);
+        }
+        Ok(cohort)
+    }
+
+    /// Fixes the cohort. The key that opens contributions and the seeds of excluded
+    /// ones are erased here.
+    pub(crate) fn close(mut self: Box<Self>, cohort: &Cohort, close: Close, now: u64) -> Releasing {
+        for client in &close.excluded {
+            self.accepted.remove(client);
+        }
+        let total_weight = self
+            .accepted
+            .values()
+            .map(|accepted| u64::from(accepted.weight()))
+            .fold(0, u64::saturating_add);
+        let source = match self.sum.take() {
+            Some(sum) => Source::Stream(sum),
+            None => Source::Presum(
+                core::mem::take(&mut self.accepted)
+                    .into_values()
+                    .filter_map(AcceptedContribution::into_seed)
+                    .collect(),
+            ),
+        };
+        Releasing::new(
+            self.round_id,
+            self.params,
+            self.keys.receipt,
+            cohort,
+            total_weight,
+            source,
+            close,
+            now,
+            self.reservation,
+        )
+    }
+
+    /// Ends the round with nothing released; dropping this state erases it.
+    pub(crate) fn abort(self: Box<Self>) -> Signed<AbortReceipt> {
+        let receipt = AbortReceipt {
+            round_id: self.round_id,
+            discarded: self.contributions(),
+        };
+        self.keys.receipt.sign(receipt)
+    }
+
+    pub(crate) fn contributions(&self) -> u32 {
+        // At most max_cohort.
+        u32::try_from(self.accepted.len()).unwrap_or(u32::MAX)
+    }
+
+    fn check_newcomer(
+        &self,
+        connection: ConnectionId,
+        header: &ContributionHeader,
+    ) -> Result<(), Refusal> {
+        let terms = self.params.terms();
+        if self.burned.contains(&header.client) {
+            return Err(Refusal::Burned);
+        }
+        let shape = header.encapsulated_key.len() == terms.kem.encapsulated_key_bytes()
+            && header.sealed.len() == SEALED_HEADER_BYTES
+            && header.credential.is_none();
+        if !shape {
+            return Err(Refusal::HeaderShape);
+        }
+        let burned = u64::try_from(self.burned.len()).unwrap_or(u64::MAX);
+        if self.contributions() >= terms.max_cohort || burned >= BURNED_LIMIT {
+            return Err(Refusal::CohortFull {
+                limit: terms.max_cohort,
+            });
+        }
+        if self.seen_keys.contains(&key_digest(header)) {
+            return Err(Refusal::RepeatedKey);
+        }
+        match &self.staged {
+            // A new header on the same connection replaces what it was staging.
+            Some(staged) if staged.connection() != connection => Err(Refusal::Busy),
+            _ => Ok(()),
+        }
+    }
+
+    fn accept(&mut self, client: ClientId, key: Digest, accepted: AcceptedContribution) -> Reply {
+        let acceptance = self.acceptance(client, accepted.digest());
+        self.seen_keys.insert(key);
+        self.accepted.insert(client, accepted);
+        Reply::Accepted(acceptance)
+    }
+
+    fn burn(&mut self, client: ClientId, key: Digest, refusal: Refusal) -> Refusal {
+        self.seen_keys.insert(key);
+        self.burned.insert(client);
+        refusal
+    }
+
+    fn acceptance(&self, client: ClientId, contribution: Digest) -> Signed<Acceptance> {
+        self.keys.receipt.sign(Acceptance {
+            round_id: self.round_id,
+            client,
+            contribution,
+        })
+    }
+}
+
+fn key_digest(header: &ContributionHeader) -> Digest {
+    label::CONTRIBUTION.digest(&[&header.encapsulated_key])
+}
