@@ -101,7 +101,7 @@ impl fmt::Debug for RootFingerprint {
     }
 }
 
-/// From https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip.
+/// From <https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip>.
 const AWS_NITRO_ROOT_G1: &[u8] = include_bytes!("aws-nitro-root-g1.der");
 
 #[cfg(test)]

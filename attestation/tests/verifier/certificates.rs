@@ -95,6 +95,23 @@ fn a_chain_has_its_certificates_complete_and_in_order() {
 }
 
 #[test]
+fn a_certificate_that_the_path_can_do_without_is_refused() {
+    // Another key under the root's own name, properly issued: names and limits all fit, but the
+    // regional certificate is signed by the root itself.
+    let (pki, mut other) = (Pki::sound(), Pki::sound());
+    let mut chain = pki.issue();
+    other.certificates[1].subject = "root";
+    other.certificates[1].extensions = vec![
+        basic_constraints(true, None),
+        key_usage(true, KEY_CERT_SIGN),
+    ];
+    other.sign_with_root_of(&pki);
+    chain.insert(1, other.issue()[1].clone());
+    let refused = pki.judge(&chain[0], &chain, NOW).unwrap_err();
+    assert_eq!(refused.code(), "chain-unused-certificate");
+}
+
+#[test]
 fn a_self_signed_leaf_is_refused() {
     assert_eq!(code(LEAF, |leaf| leaf.issuer = "leaf"), "chain-broken-link");
     let refused = refusal(LEAF, |leaf| leaf.signer = LEAF);

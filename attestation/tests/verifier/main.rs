@@ -11,6 +11,7 @@ mod certificates;
 mod corpus;
 mod envelope;
 mod evidence;
+mod freshness;
 mod pki;
 mod real_documents;
 mod tampering;
