@@ -314,6 +314,28 @@ fn certificates_keep_their_number_and_size() {
 }
 
 #[test]
+fn no_length_is_written_in_more_bytes_than_it_needs() {
+    let bytes_of_one = [0x58, 0x01, 0x07].to_vec();
+    let bytes_of_32 = [&[0x59, 0x00, 0x20][..], &[7; 32]].concat();
+    for key in ["certificate", "user_data", "nonce"] {
+        assert_eq!(code_with(key, bytes_of_one.clone()), "payload-not-minimal");
+        assert_eq!(code_with(key, bytes_of_32.clone()), "payload-not-minimal");
+    }
+    assert_eq!(
+        code_with("cabundle", array(&[bytes_of_32])),
+        "payload-not-minimal"
+    );
+    let digest = [&[0x78, 0x06][..], b"SHA384"].concat();
+    assert_eq!(code_with("digest", digest), "payload-not-minimal");
+    let key = [&[0xa1, 0x78, 0x06][..], b"digest", &text("SHA384")].concat();
+    assert_eq!(code(&key), "payload-not-minimal");
+    let one_entry = [&[0x98, 0x01][..], &bytes(1)].concat();
+    assert_eq!(code_with("cabundle", one_entry), "payload-not-minimal");
+    let one_register = [&[0xb8, 0x01, 0x00][..], &bytes(48)].concat();
+    assert_eq!(code_with("pcrs", one_register), "payload-not-minimal");
+}
+
+#[test]
 fn a_huge_declared_length_is_only_a_truncation() {
     let huge = |head: u8| {
         let mut out = map_head(1);

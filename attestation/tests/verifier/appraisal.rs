@@ -290,3 +290,19 @@ fn i16_archived_evidence_is_judged_at_its_own_time_without_a_challenge() {
     let refused = appraise_archived(&evidence, binding, &other_image).unwrap_err();
     assert_eq!(refused.code(), "wrong-pcr");
 }
+
+#[test]
+fn pcr4_is_compared_with_the_instance_of_the_module_id() {
+    let mock = Mock::boot();
+    let agrees = |offer: &sealsum_protocol::RoundOffer| {
+        UnverifiedDocument::parse(&offer.evidence)
+            .unwrap()
+            .pcr4_agrees()
+    };
+    assert_eq!(agrees(&mock.offer(round().0)), Some(true));
+    assert_eq!(agrees(&mock.offer_with(|_| {})), Some(false));
+    let nameless = mock.offer_with(|payload| payload.module_id = "i-0368".to_owned());
+    assert_eq!(agrees(&nameless), None);
+    let without = mock.offer_with(|payload| drop(payload.pcrs.remove(&4)));
+    assert_eq!(agrees(&without), None);
+}

@@ -6,7 +6,7 @@ use sealsum_protocol::UnixMillis;
 use crate::evidence::NOW;
 use crate::pki::{
     Certificate, DIGITAL_SIGNATURE, EC_PUBLIC_KEY, ECDSA_WITH_SHA256, KEY_CERT_SIGN, P256, P384,
-    Pki, algorithm, basic_constraints, extension, key_info, key_usage, pin, tlv,
+    Pki, algorithm, basic_constraints, extension, key_info, key_usage, pin, pin_as, tlv,
 };
 
 const ROOT: usize = 0;
@@ -357,6 +357,13 @@ fn a_root_that_is_no_authority_can_not_be_pinned() {
         refused,
         Err(PolicyError::Root(BadCertificate::SignatureAlgorithm))
     );
+}
+
+#[test]
+fn a_root_of_ones_own_is_a_mocks_and_must_be_called_one() {
+    let root = &Pki::sound().issue()[ROOT];
+    assert_eq!(pin_as(root, true), Ok(()));
+    assert_eq!(pin_as(root, false), Err(PolicyError::RootWithoutMock));
 }
 
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];

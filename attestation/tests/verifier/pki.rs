@@ -260,7 +260,16 @@ fn certifying_key(pkcs8: &[u8]) -> EcdsaKeyPair {
 
 /// Whether a policy would pin this root.
 pub(crate) fn pin(root: &[u8]) -> Result<(), PolicyError> {
-    policy_file().into_policy(Some(&pem(root))).map(drop)
+    pin_as(root, true)
+}
+
+/// The same, for a policy that says or does not say that it is a mock's.
+pub(crate) fn pin_as(root: &[u8], mock: bool) -> Result<(), PolicyError> {
+    let file = PolicyFile {
+        mock,
+        ..policy_file()
+    };
+    file.into_policy(Some(&pem(root))).map(drop)
 }
 
 fn policy_file() -> PolicyFile {
