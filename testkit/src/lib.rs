@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Rounds, clients and enclaves for tests, honest until a test makes them otherwise.
+//!
+//! Nothing here is for production: [`UncheckedClient`] seals to any key it is shown,
+//! [`TestNsm`] signs nothing. Failures panic, since a test is always the caller.
+
+#![allow(clippy::missing_panics_doc)]
+
+mod link;
+mod local;
+mod nsm;
+mod parent;
+mod rng;
+mod rounds;
+mod socket;
+mod unchecked_client;
+
+pub use link::Link;
+pub use local::LocalEnclave;
+pub use nsm::{TestClock, TestNsm};
+pub use parent::{Contribution, ScriptedParent};
+pub use rng::SeededRng;
+pub use rounds::{operator, presum, sign, stream, terms};
+pub use socket::SocketLink;
+pub use unchecked_client::{UncheckedClient, client_id};

@@ -1,0 +1,69 @@
+//! An enclave in this process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use sealsum_enclave_core::{ConnectionId, Enclave, MEMORY_CEILING};
+use sealsum_protocol::{Command, Reply};
+
+use crate::{Link, TestClock, TestNsm};
+
+/// One connection to an enclave that several may share.
+pub struct LocalEnclave {
+    enclave: Rc<RefCell<Enclave<TestNsm, TestClock>>>,
+    connection: ConnectionId,
+    /// Its clock.
+    pub clock: TestClock,
+    /// While set, its security module does not answer.
+    pub broken: Arc<AtomicBool>,
+}
+
+impl LocalEnclave {
+    /// A fresh enclave with the production memory ceiling.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with_memory(seed, MEMORY_CEILING)
+    }
+
+    /// A fresh enclave with another ceiling, in bytes.
+    #[must_use]
+    pub fn with_memory(seed: u64, ceiling: u64) -> Self {
+        let (nsm, clock) = (TestNsm::new(seed), TestClock::default());
+        let broken = nsm.broken();
+        let enclave = Rc::new(RefCell::new(Enclave::new(nsm, clock.clone(), ceiling)));
+        Self {
+            enclave,
+            connection: ConnectionId(1),
+            clock,
+            broken,
+        }
+    }
+
+    /// Another connection to the same enclave.
+    #[must_use]
+    pub fn connect(&self, connection: u64) -> Self {
+        Self {
+            enclave: Rc::clone(&self.enclave),
+            connection: ConnectionId(connection),
+            clock: self.clock.clone(),
+            broken: Arc::clone(&self.broken),
+        }
+    }
+
+    /// Ends this connection.
+    pub fn disconnect(&self) {
+        self.enclave.borrow_mut().disconnect(self.connection);
+    }
+}
+
+impl Link for LocalEnclave {
+    fn call(&mut self, command: Command, body: &[u8]) -> (Reply, Vec<u8>) {
+        let answer = self
+            .enclave
+            .borrow_mut()
+            .handle(self.connection, command, body);
+        (answer.reply, answer.body)
+    }
+}

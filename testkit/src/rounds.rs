@@ -1,0 +1,58 @@
+//! Parameters for tests.
+
+use sealsum_protocol::{
+    Admission, AggregationRule, Digest, Intake, KemSuite, Noise, OperatorSigner, RingBits,
+    RoundParams, RoundTerms, Rounding, SignedRoundParams, VERSION,
+};
+
+/// The operator of every test round.
+#[must_use]
+pub fn operator() -> OperatorSigner {
+    OperatorSigner::from_secret(&[7; 32])
+}
+
+/// A small honest round: d = 20, 24 bits, up to 10 clients of at least 3, X25519.
+#[must_use]
+pub fn terms(intake: Intake) -> RoundTerms {
+    RoundTerms {
+        version: VERSION,
+        task: "test".parse().unwrap(),
+        round_number: 1,
+        operator: operator().key(),
+        base_model: Digest::new([2; 32]),
+        schema: Digest::new([3; 32]),
+        dimension: 20,
+        ring_bits: RingBits::new(24).unwrap(),
+        clip: 1 << 12,
+        fractional_bits: 12,
+        rounding: Rounding::Nearest,
+        max_weight: 1,
+        min_cohort: 3,
+        max_cohort: 10,
+        intake,
+        admission: Admission::Open,
+        rule: AggregationRule::Sum,
+        noise: Noise::None,
+        kem: KemSuite::X25519,
+        l2_bound: None,
+        previous_receipt: None,
+    }
+}
+
+/// [`terms`] with `stream` intake.
+#[must_use]
+pub fn stream() -> RoundTerms {
+    terms(Intake::Stream)
+}
+
+/// [`terms`] with `presum` intake.
+#[must_use]
+pub fn presum() -> RoundTerms {
+    terms(Intake::Presum)
+}
+
+/// Checks and signs.
+#[must_use]
+pub fn sign(terms: RoundTerms) -> SignedRoundParams {
+    RoundParams::new(terms).unwrap().sign(&operator()).unwrap()
+}

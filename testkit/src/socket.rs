@@ -1,0 +1,60 @@
+//! An enclave in another process, over its real socket.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use sealsum_protocol::frame::{Frame, FrameDecoder};
+use sealsum_protocol::messages::Message as _;
+use sealsum_protocol::{Command, Reply};
+
+use crate::Link;
+
+/// One TCP connection that speaks frames.
+pub struct SocketLink {
+    stream: TcpStream,
+    decoder: FrameDecoder,
+}
+
+impl SocketLink {
+    /// Connects to `tcp:HOST:PORT`.
+    #[must_use]
+    pub fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address.trim_start_matches("tcp:")).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        Self {
+            stream,
+            decoder: FrameDecoder::default(),
+        }
+    }
+
+    /// Sends raw bytes, whatever they are.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// The next frame; `None` if the enclave closed the connection.
+    pub fn receive(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().unwrap() {
+                return Some(frame);
+            }
+            let mut bytes = vec![0; self.decoder.wanted().unwrap()];
+            match self.stream.read(&mut bytes) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.decoder.push(bytes.get(..read).unwrap()),
+            }
+        }
+    }
+}
+
+impl Link for SocketLink {
+    fn call(&mut self, command: Command, body: &[u8]) -> (Reply, Vec<u8>) {
+        self.send(&command.to_frame(body.to_vec()).encode().unwrap());
+        let frame = self.receive().expect("the enclave closed the connection");
+        (Reply::from_head(&frame.head).unwrap(), frame.body)
+    }
+}

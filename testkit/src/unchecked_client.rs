@@ -1,0 +1,65 @@
+//! A client that seals to whatever key it is shown. For tests only: a real client
+//! goes through an appraised enclave (I1).
+
+use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
+use sealsum_protocol::{ClientId, Encapsulation, EncodedUpdate, RoundBinding, seal};
+
+use crate::{Contribution, SeededRng};
+
+/// Client number `n` of every test.
+#[must_use]
+pub fn client_id(n: u64) -> ClientId {
+    ClientId::new(*blake3::hash(&n.to_le_bytes()).as_bytes())
+}
+
+/// A client with an id and repeatable randomness.
+pub struct UncheckedClient {
+    id: ClientId,
+    rng: SeededRng,
+}
+
+impl UncheckedClient {
+    /// Client number `n`.
+    #[must_use]
+    pub fn new(n: u64) -> Self {
+        Self {
+            id: client_id(n),
+            rng: SeededRng::new(n),
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// Encodes, masks and seals `values` with weight 1.
+    pub fn contribute(&mut self, binding: &RoundBinding, values: &[f64]) -> Contribution {
+        self.contribute_weighted(binding, values, 1)
+    }
+
+    /// The same with a weight.
+    pub fn contribute_weighted(
+        &mut self,
+        binding: &RoundBinding,
+        values: &[f64],
+        weight: u32,
+    ) -> Contribution {
+        let params = &binding.params.params;
+        let seed = RoundingSeed::new(self.rng.bytes());
+        let update =
+            EncodedUpdate::encode(params, values, weight, OutOfRange::Clamp, &seed).unwrap();
+        self.seal(binding, update)
+    }
+
+    /// Masks and seals an update that was encoded under any parameters at all.
+    pub fn seal(&mut self, binding: &RoundBinding, update: EncodedUpdate) -> Contribution {
+        let encapsulation = Encapsulation::to(binding, &self.id, &mut self.rng).unwrap();
+        let (header, masked) = seal(encapsulation, update).unwrap();
+        Contribution {
+            header,
+            body: masked.0,
+        }
+    }
+}
