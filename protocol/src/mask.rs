@@ -15,7 +15,20 @@ use crate::ring::{RingBits, RingVector};
 
 /// The secret that a mask is expanded from: 32 bytes out of the HPKE exporter.
 ///
-/// No `Debug`, `Clone`, `PartialEq` or serde (I10).
+/// No `Debug`, `Clone`, `PartialEq` or serde (I10):
+///
+/// ```
+/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// drop(seed);
+/// ```
+/// ```compile_fail,E0277
+/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// println!("{seed:?}");
+/// ```
+/// ```compile_fail,E0599
+/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// drop(seed.clone());
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct MaskSeed([u8; 32]);
 

@@ -133,6 +133,19 @@ pub enum Noise {
 }
 
 /// Checked parameters. Holding one proves that honest sums do not wrap (I6).
+///
+/// ```
+/// use sealsum_protocol::{RoundParams, RoundTerms};
+/// fn checked(terms: RoundTerms) -> Option<RoundParams> {
+///     RoundParams::new(terms).ok()
+/// }
+/// ```
+/// ```compile_fail,E0423
+/// use sealsum_protocol::{RoundParams, RoundTerms};
+/// fn unchecked(terms: RoundTerms) -> Option<RoundParams> {
+///     Some(RoundParams(terms))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RoundTerms", into = "RoundTerms")]
 pub struct RoundParams(RoundTerms);

@@ -1,7 +1,21 @@
 //! Sealing: the one way from an encoded update to a contribution.
 //!
 //! Mask, commit, then seal; the encapsulation is consumed, so its seed can't mask
-//! a second vector.
+//! a second vector:
+//!
+//! ```
+//! use sealsum_protocol::{Encapsulation, EncodedUpdate, SealError, seal};
+//! fn once(encapsulation: Encapsulation, update: EncodedUpdate) -> Result<(), SealError> {
+//!     seal(encapsulation, update).map(drop)
+//! }
+//! ```
+//! ```compile_fail,E0382
+//! use sealsum_protocol::{Encapsulation, EncodedUpdate, SealError, seal};
+//! fn twice(encapsulation: Encapsulation, a: EncodedUpdate, b: EncodedUpdate) -> Result<(), SealError> {
+//!     seal(encapsulation, a)?;
+//!     seal(encapsulation, b).map(drop)
+//! }
+//! ```
 
 use serde_bytes::ByteBuf;
 

@@ -58,7 +58,21 @@ pub trait Statement: Serialize {
     fn round_id(&self) -> RoundId;
 }
 
-/// A statement and its signature. Its content is reached by verifying it.
+/// A statement and its signature. Its content is reached by verifying it, or by
+/// saying that one has not:
+///
+/// ```
+/// use sealsum_protocol::{Receipt, ReceiptKey, RoundId, SignatureError, Signed};
+/// fn size(receipt: &Signed<Receipt>, key: &ReceiptKey, round: &RoundId) -> Result<u32, SignatureError> {
+///     Ok(receipt.verify(key, round)?.cohort_size)
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// use sealsum_protocol::{Receipt, Signed};
+/// fn size(receipt: &Signed<Receipt>) -> u32 {
+///     receipt.statement.cohort_size
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signed<T> {
