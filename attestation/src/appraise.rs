@@ -123,9 +123,15 @@ pub fn appraise_offer(
     now: UnixMillis,
     nonce: &ClientNonce,
 ) -> Result<AppraisedEnclave, Rejection> {
-    UnverifiedDocument::parse(&offer.evidence)?
-        .authenticate(policy, now)?
-        .appraise(policy, now, nonce, &offer.nonce_path, offer.binding.clone())
+    let document = UnverifiedDocument::parse(&offer.evidence)?;
+    let now = fresh::reading(now, document.timestamp(), millis(policy.clock_skew()));
+    document.authenticate(policy, now)?.appraise(
+        policy,
+        now,
+        nonce,
+        &offer.nonce_path,
+        offer.binding.clone(),
+    )
 }
 
 impl AppraisedEnclave {

@@ -30,6 +30,17 @@ pub(crate) fn answers(
     }
 }
 
+/// 8: the time that a clock of `now` stands for, if it may be `clock_skew_ms` behind: never past
+/// the document's own time. A leaf's notBefore is 3 s before the first document that it signs, so
+/// a clock 4 s behind would find it not yet valid.
+pub(crate) fn reading(now: UnixMillis, signed_at: UnixMillis, clock_skew_ms: u64) -> UnixMillis {
+    if signed_at.since(now) <= clock_skew_ms {
+        now.max(signed_at)
+    } else {
+        now
+    }
+}
+
 /// Checks a document signed at `signed_at` against the time `now`.
 pub(crate) fn is_timely(
     signed_at: UnixMillis,

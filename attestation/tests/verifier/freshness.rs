@@ -112,3 +112,18 @@ fn freshness_ends_with_the_policys_age_and_begins_within_the_skew() {
     assert!(enclave.is_fresh(UnixMillis(NOW.0 - 10_000), skew));
     assert!(!enclave.is_fresh(UnixMillis(NOW.0 - 10_001), skew));
 }
+
+/// The leaf is 3 s older than the document: without the allowance, a clock 4 s behind would find
+/// it not yet valid and the honest enclave refused.
+#[test]
+fn a_clock_behind_a_fresh_leaf_is_forgiven_within_the_skew_only() {
+    let mock = Mock::boot();
+    let offer = mock.offer(round().0);
+    let behind = |millis| {
+        let now = UnixMillis(NOW.0 - millis);
+        code(appraise_offer(&offer, &mock.policy(), now, &NONCE))
+    };
+    assert_eq!(behind(4_000), "appraised");
+    assert_eq!(behind(10_000), "appraised");
+    assert_eq!(behind(10_001), "certificate-not-yet-valid");
+}
