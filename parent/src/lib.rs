@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The untrusted host of the enclave: it admits uploads, stores them, pre-sums,
+//! relays, and publishes aggregate, receipt and evidence.
+//!
+//! Nobody trusts it for privacy: it sees masked updates, sealed headers and public
+//! keys. It is trusted for availability alone, so what it acknowledged it keeps, and
+//! what was cut it takes up again.
+
+mod address;
+mod api;
+mod config;
+mod enclave_link;
+mod offer;
+mod parent;
+mod presum;
+mod problem;
+mod round;
+mod rounds;
+mod serve;
+mod storage;
+mod stored_upload;
+mod summary;
+mod upload;
+
+pub use address::{AddressError, EnclaveAddress};
+pub use api::router;
+pub use config::{Config, Limits};
+pub use enclave_link::{LinkError, Patience};
+pub use parent::{Parent, StartError};
+pub use problem::Problem;
+pub use round::{Round, RoundError};
+pub use rounds::Rounds;
+pub use storage::{Blob, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob};
+pub use summary::RoundSummary;
+pub use upload::UploadRejection;

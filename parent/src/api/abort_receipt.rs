@@ -1,0 +1,20 @@
+//! `GET /v1/rounds/{round_id}/abort-receipt`: the proof that frees clients' ledgers.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+
+use super::answer::{Cbor, stored};
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::storage::Record;
+
+pub(super) async fn abort_receipt(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+) -> Result<Cbor, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    stored(&rounds, round.id(), Record::AbortReceipt)
+        .await?
+        .ok_or_else(|| Problem::not_aborted(round.phase()))
+}

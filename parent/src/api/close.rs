@@ -1,0 +1,19 @@
+//! `POST /v1/rounds/{round_id}/close`: answers once the round is released. Closing
+//! goes on if the caller hangs up; whoever calls again waits for the same end.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::summary::RoundSummary;
+
+pub(super) async fn close(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+) -> Result<Json<RoundSummary>, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    Ok(Json(rounds.close(&round).await?))
+}

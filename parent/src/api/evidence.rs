@@ -1,0 +1,26 @@
+//! `GET /v1/rounds/{round_id}/evidence`: what receipts are judged by, kept since the
+//! round opened.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+
+use super::answer::{Cbor, stored};
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::storage::{Record, StorageError};
+
+pub(super) async fn evidence(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+) -> Result<Cbor, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    stored(&rounds, round.id(), Record::Evidence)
+        .await?
+        .ok_or_else(|| {
+            Problem::storage(&StorageError::Damaged {
+                round_id: round.id(),
+                record: Record::Evidence,
+            })
+        })
+}

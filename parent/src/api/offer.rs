@@ -1,0 +1,50 @@
+//! `GET .../offer?nonce=HEX64`: what a client that would join is shown.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use sealsum_protocol::{ClientNonce, TaskName, canonical};
+use serde::Deserialize;
+
+use super::answer::Cbor;
+use crate::problem::Problem;
+use crate::round::Round;
+use crate::rounds::Rounds;
+
+#[derive(Deserialize)]
+pub(super) struct OfferQuery {
+    nonce: Option<String>,
+}
+
+/// `GET /v1/rounds/{round_id}/offer`
+pub(super) async fn offer_of_round(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+    Query(query): Query<OfferQuery>,
+) -> Result<Cbor, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    offer(&rounds, &round, query).await
+}
+
+/// `GET /v1/tasks/{task}/offer`: of the newest round that takes contributions.
+pub(super) async fn offer_of_task(
+    State(rounds): State<Arc<Rounds>>,
+    Path(task): Path<String>,
+    Query(query): Query<OfferQuery>,
+) -> Result<Cbor, Problem> {
+    let task = TaskName::try_from(task).map_err(|error| Problem::malformed(error.to_string()))?;
+    let round = rounds
+        .newest_collecting(&task)
+        .ok_or_else(Problem::no_round_of_task)?;
+    offer(&rounds, &round, query).await
+}
+
+async fn offer(rounds: &Rounds, round: &Round, query: OfferQuery) -> Result<Cbor, Problem> {
+    let nonce: ClientNonce = query
+        .nonce
+        .ok_or_else(|| Problem::malformed("an offer needs ?nonce= with 64 hexadecimal characters"))?
+        .parse()
+        .map_err(|error| Problem::malformed(format!("the nonce: {error}")))?;
+    let offer = rounds.offer(round, nonce).await?;
+    Ok(Cbor(canonical::encode(&offer)))
+}

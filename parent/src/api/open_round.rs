@@ -1,0 +1,40 @@
+//! `POST /v1/rounds`: signed parameters in, the round's summary out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use sealsum_protocol::{SignedRoundParams, canonical};
+
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::summary::RoundSummary;
+
+pub(super) async fn open_round(
+    State(rounds): State<Arc<Rounds>>,
+    body: Body,
+) -> Result<(StatusCode, Json<RoundSummary>), Problem> {
+    let bytes = tokio::time::timeout(rounds.limits.body_piece, to_bytes(body, PARAMS_LIMIT))
+        .await
+        .map_err(|_| Problem::malformed("the parameters did not arrive in time"))?
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_length",
+                "The body is too long",
+                format!("signed parameters have at most {PARAMS_LIMIT} bytes"),
+            )
+        })?;
+    let params: SignedRoundParams = canonical::decode(&bytes).map_err(|error| {
+        Problem::malformed(format!(
+            "the body is to be signed round parameters in canonical CBOR: {error}, or parameters that the planner refuses"
+        ))
+    })?;
+    let round = rounds.open(params).await?;
+    Ok((StatusCode::CREATED, Json(round.summary())))
+}
+
+/// Parameters are a few hundred bytes.
+const PARAMS_LIMIT: usize = 16 * 1024;

@@ -1,0 +1,25 @@
+//! `GET /v1/rounds/{round_id}/receipt`: the release's signed receipt.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use sealsum_protocol::messages::Phase;
+
+use super::answer::{Cbor, stored};
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::storage::Record;
+
+pub(super) async fn receipt(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+) -> Result<Cbor, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    let not_released = || Problem::not_released(round.phase());
+    if round.phase() != Phase::Released {
+        return Err(not_released());
+    }
+    stored(&rounds, round.id(), Record::Receipt)
+        .await?
+        .ok_or_else(not_released)
+}

@@ -1,0 +1,20 @@
+//! `GET /v1/rounds/{round_id}`: one round's summary, with the enclave's word on it if
+//! the enclave has a moment.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use crate::problem::Problem;
+use crate::rounds::Rounds;
+use crate::summary::RoundSummary;
+
+pub(super) async fn show_round(
+    State(rounds): State<Arc<Rounds>>,
+    Path(round_id): Path<String>,
+) -> Result<Json<RoundSummary>, Problem> {
+    let round = super::find(&rounds, &round_id)?;
+    rounds.refresh(&round).await;
+    Ok(Json(round.summary()))
+}

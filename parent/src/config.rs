@@ -1,0 +1,57 @@
+//! What a parent is started with. Limits that clients and enclave meet are here, each
+//! with the reason for its number.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::address::EnclaveAddress;
+use crate::enclave_link::Patience;
+
+/// A parent's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen for HTTP; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the enclave is.
+    pub enclave: EnclaveAddress,
+    /// The folder that rounds are kept in.
+    pub data: PathBuf,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// Limits on what strangers may make the parent hold or wait for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest masked update, in bytes; a round with larger ones is not opened.
+    pub masked_update: u64,
+    /// Connections at a time.
+    pub connections: usize,
+    /// For a request's head to arrive.
+    pub head: Duration,
+    /// For the next piece of a body to arrive.
+    pub body_piece: Duration,
+    /// For requests and work under way to end, at shutdown.
+    pub shutdown: Duration,
+    /// For the enclave.
+    pub enclave: Patience,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // A model of 2^31 elements at 32 bits.
+            masked_update: 8 << 30,
+            connections: 1024,
+            head: Duration::from_secs(10),
+            body_piece: Duration::from_secs(30),
+            shutdown: Duration::from_secs(20),
+            enclave: Patience {
+                turn: Duration::from_secs(60),
+                connect: Duration::from_secs(5),
+                reply: Duration::from_secs(30),
+            },
+        }
+    }
+}

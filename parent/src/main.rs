@@ -1,0 +1,71 @@
+//! `sealsum-parent`: reads its flags, starts a [`Parent`], says where it listens, and
+//! ends in an orderly way when asked to.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use sealsum_parent::{Config, EnclaveAddress, Limits, Parent};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The untrusted host of a Sealsum enclave: admits uploads, stores, relays, publishes.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// Where to listen for HTTP; port 0 takes a free one.
+    #[arg(long, env = "SEALSUM_LISTEN", default_value = "127.0.0.1:8480")]
+    listen: SocketAddr,
+    /// Where the enclave is: vsock:CID:PORT, tcp:HOST:PORT, unix:PATH or hybrid:PATH:PORT.
+    #[arg(long, env = "SEALSUM_ENCLAVE")]
+    enclave: EnclaveAddress,
+    /// The folder to keep rounds in; made if it is not there.
+    #[arg(long, env = "SEALSUM_DATA")]
+    data: PathBuf,
+    /// Largest masked update to take, in MiB.
+    #[arg(long, env = "SEALSUM_MAX_UPDATE_MIB")]
+    max_update_mib: Option<u64>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let (mut terminated, mut interrupted) = (
+        signal(SignalKind::terminate()).context("can't wait for SIGTERM")?,
+        signal(SignalKind::interrupt()).context("can't wait for SIGINT")?,
+    );
+
+    let mut limits = Limits::default();
+    if let Some(mib) = flags.max_update_mib {
+        limits.masked_update = mib.saturating_mul(1 << 20);
+    }
+    let parent = Parent::start(Config {
+        listen: flags.listen,
+        enclave: flags.enclave,
+        data: flags.data,
+        limits,
+    })
+    .await?;
+    let ready = serde_json::json!({ "listening": format!("http://{}", parent.address()) });
+    // Whoever started us may not read this; that is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{ready}");
+
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("ending; a second signal ends at once");
+    tokio::select! {
+        () = parent.shutdown() => {}
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+use super::*;
+use proptest::prelude::*;
+use sealsum_protocol::{ContributionHeader, RingBits, canonical, upload};
+
+use crate::storage::Files;
+use crate::storage::tests::read_blob;
+
+const ROUND: RoundId = RoundId::new([1; 32]);
+
+struct Cohort {
+    _folder: tempfile::TempDir,
+    root: std::path::PathBuf,
+    storage: Files,
+    layout: BlockLayout,
+    members: Vec<(ClientId, Digest)>,
+    /// Each client's elements.
+    vectors: Vec<Vec<u64>>,
+}
+
+/// Any stream of numbers that is not the same everywhere.
+fn element(client: u64, index: u64) -> u64 {
+    (client + 1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(index.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+        .rotate_left((index % 61) as u32)
+}
+
+impl Cohort {
+    async fn new(bits: u8, dimension: u64, clients: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Files::open(folder.path()).unwrap();
+        let layout = BlockLayout::new(dimension, RingBits::new(bits).unwrap());
+        let (mut members, mut vectors) = (Vec::new(), Vec::new());
+        for number in 0..clients {
+            let mut id = [0; 32];
+            id[0..8].copy_from_slice(&number.to_be_bytes());
+            let client = ClientId::new(id);
+            let vector: Vec<u64> = (0..dimension).map(|i| element(number, i)).collect();
+            let mut commitment = CommitmentBuilder::masked_update();
+            let mut body = Vec::new();
+            for block in vector.chunks(16_384) {
+                let signed = block.iter().map(|value| *value as i64);
+                let packed = pack(&RingVector::from_signed(layout.bits(), signed));
+                commitment.push(&packed);
+                body.extend(packed);
+            }
+            let header = ContributionHeader {
+                round_id: ROUND,
+                client,
+                encapsulated_key: vec![3; 32].into(),
+                commitment: Commitment(commitment.root()),
+                sealed: vec![4; 20].into(),
+                credential: None,
+            };
+            let mut bytes = upload::prefix(&header);
+            bytes.extend(body);
+            let blob = Blob::Upload(client);
+            let mut writer = storage.write_blob(ROUND, blob).await.unwrap();
+            writer.write(&bytes).await.unwrap();
+            writer.commit().await.unwrap();
+            members.push((client, header.digest()));
+            vectors.push(vector);
+        }
+        Self {
+            root: folder.path().to_owned(),
+            _folder: folder,
+            storage,
+            layout,
+            members,
+            vectors,
+        }
+    }
+
+    fn upload_path(&self, index: usize) -> std::path::PathBuf {
+        self.root
+            .join("rounds")
+            .join(ROUND.to_string())
+            .join("uploads")
+            .join(format!("{}.upload", self.members[index].0))
+    }
+
+    async fn sum(&self) -> MaskedSum {
+        let members = self.members.iter().copied();
+        sum(&self.storage, ROUND, self.layout, members)
+            .await
+            .unwrap()
+    }
+
+    /// The sum of those that count, the plain way, packed.
+    fn expected(&self, counts: impl Fn(usize) -> bool) -> (Vec<u8>, Digest) {
+        let low = u128::from(self.layout.bits().low_mask());
+        let sums: Vec<i64> = (0..self.layout.dimension() as usize)
+            .map(|i| {
+                let all = self.vectors.iter().enumerate();
+                let sum: u128 = all
+                    .filter(|(client, _)| counts(*client))
+                    .map(|(_, vector)| u128::from(vector[i]) & low)
+                    .sum();
+                (sum & low) as u64 as i64
+            })
+            .collect();
+        let (mut packed, mut root) = (Vec::new(), CommitmentBuilder::masked_sum());
+        for block in sums.chunks(16_384) {
+            let block = RingVector::from_signed(self.layout.bits(), block.iter().copied());
+            root.push(&pack(&block));
+            packed.extend(pack(&block));
+        }
+        (packed, root.root())
+    }
+
+    async fn assert_sum(&self, counts: impl Fn(usize) -> bool) -> Vec<ClientId> {
+        let sum = self.sum().await;
+        let (packed, root) = self.expected(counts);
+        let stored = read_blob(&self.storage, ROUND, Blob::MaskedSum).await;
+        assert!(stored == Some(packed), "the stored sum is the plain one");
+        assert_eq!(sum.root, root);
+        sum.excluded
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_presum_is_the_plain_sum_for_every_width_and_cohort(
+        bits in prop_oneof![8_u8..=32, Just(64)],
+        dimension in prop_oneof![1_u64..70, 16_380_u64..16_400, 32_768_u64..33_000],
+        clients in prop_oneof![0_u64..4, 15_u64..18, 33_u64..35],
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let excluded = runtime.block_on(async {
+            Cohort::new(bits, dimension, clients).await.assert_sum(|_| true).await
+        });
+        prop_assert!(excluded.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn lost_and_damaged_uploads_are_named_and_stay_out() {
+    // Two groups; damage at the front, in the second group, and in a last block.
+    let cohort = Cohort::new(20, 20_000, 20).await;
+    std::fs::remove_file(cohort.upload_path(0)).unwrap();
+    for (index, at) in [(3_usize, 300_usize), (18, usize::MAX)] {
+        let path = cohort.upload_path(index);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = at.min(bytes.len() - 1);
+        bytes[at] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+    let path = cohort.upload_path(7);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+
+    let out = [0, 3, 7, 18];
+    let excluded = cohort.assert_sum(|client| !out.contains(&client)).await;
+    assert_eq!(excluded, out.map(|index| cohort.members[index].0));
+}
+
+#[tokio::test]
+async fn an_upload_replaced_by_a_valid_other_one_is_not_summed() {
+    let mut cohort = Cohort::new(32, 100, 4).await;
+    // The enclave accepted another contribution than the one on the disk.
+    cohort.members[2].1 = Digest::new([9; 32]);
+    let excluded = cohort.assert_sum(|client| client != 2).await;
+    assert_eq!(excluded, [cohort.members[2].0]);
+}
+
+#[tokio::test]
+async fn an_older_sum_does_not_leak_into_a_new_one() {
+    let cohort = Cohort::new(32, 50, 3).await;
+    cohort.assert_sum(|_| true).await;
+    cohort.assert_sum(|_| true).await;
+    assert_eq!(
+        canonical::encode(&cohort.sum().await.root),
+        canonical::encode(&cohort.expected(|_| true).1)
+    );
+}

@@ -1,0 +1,343 @@
+//! Problems as clients see them: RFC 9457, with a stable code.
+//!
+//! What the enclave refused keeps the enclave's code. What failed inside the parent is
+//! named by kind only; its details are for the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sealsum_protocol::Refusal;
+use sealsum_protocol::messages::Phase;
+use serde::Serialize;
+
+use crate::enclave_link::LinkError;
+use crate::round::RoundError;
+use crate::storage::StorageError;
+use crate::upload::UploadRejection;
+
+/// A problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// `/problems/` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    #[serde(skip)]
+    retry: bool,
+}
+
+impl Problem {
+    /// A problem with this code.
+    #[must_use]
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            retry: status == StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn unknown_round() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_round",
+            "No such round",
+            "this parent has no such round",
+        )
+    }
+
+    pub(crate) fn no_round_of_task() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_open_round",
+            "No round to join",
+            "this parent has no round of that task that takes contributions; try again later",
+        )
+    }
+
+    pub(crate) fn not_released(phase: Phase) -> Self {
+        match phase {
+            Phase::Lost => RoundError::Lost.into(),
+            phase => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_released",
+                "Not released",
+                format!("the round is {phase}; this is there once it is released"),
+            ),
+        }
+    }
+
+    pub(crate) fn not_aborted(phase: Phase) -> Self {
+        match phase {
+            Phase::Lost => RoundError::Lost.into(),
+            phase => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_aborted",
+                "Not aborted",
+                format!("the round is {phase}; an abort receipt is there once it is aborted"),
+            ),
+        }
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "The request can't be read",
+            detail,
+        )
+    }
+
+    pub(crate) fn storage(error: &StorageError) -> Self {
+        tracing::error!(%error, "storage failed");
+        let (status, detail) = if error.is_full() {
+            (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the parent's disk is full",
+            )
+        } else {
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the parent's storage failed; its log says how",
+            )
+        };
+        Self::new(status, "storage", "Storage failed", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content = (header::CONTENT_TYPE, PROBLEM_JSON);
+        let mut response = (status, [content], body).into_response();
+        if self.retry {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_SECONDS);
+        }
+        response
+    }
+}
+
+impl From<RoundError> for Problem {
+    fn from(error: RoundError) -> Self {
+        let detail = error.to_string();
+        let new = |status, code, title| Self::new(status, code, title, detail);
+        match error {
+            RoundError::Phase(_) => new(
+                StatusCode::CONFLICT,
+                "wrong_phase",
+                "The round's phase does not allow this",
+            ),
+            RoundError::Lost => new(StatusCode::GONE, "round_lost", "The round is lost"),
+            RoundError::SecondContribution => new(
+                StatusCode::CONFLICT,
+                "second_contribution",
+                "Another contribution is in",
+            ),
+            RoundError::Full(_) => new(StatusCode::CONFLICT, "cohort_full", "The cohort is full"),
+            RoundError::TooLarge { .. } => new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "round_too_large",
+                "The round is too large for this parent",
+            ),
+            RoundError::TooManyExclusions(_) => new(
+                StatusCode::CONFLICT,
+                "exclusions",
+                "Too many uploads were lost",
+            ),
+            RoundError::OtherAggregate | RoundError::DamagedSum => new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "storage",
+                "Storage failed",
+            ),
+            RoundError::Interrupted => new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "interrupted",
+                "The parent failed",
+            ),
+            RoundError::Unsigned(_) => new(
+                StatusCode::BAD_GATEWAY,
+                "enclave_garbled",
+                "The enclave's reply makes no sense",
+            ),
+            RoundError::Link(error) => error.into(),
+            RoundError::Storage(error) => Self::storage(&error),
+        }
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LinkError::Refused(refusal) => Self::new(
+                status_of(&refusal),
+                refusal.code(),
+                "The enclave refused",
+                refusal.to_string(),
+            ),
+            LinkError::Busy => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "The enclave is busy",
+                detail,
+            ),
+            LinkError::Unreachable { .. } | LinkError::TimedOut | LinkError::Broken(_) => {
+                tracing::warn!(%error, "the enclave is out of reach");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "enclave_unreachable",
+                    "The enclave is out of reach",
+                    "the parent can't reach its enclave; try again later",
+                )
+            }
+            LinkError::Frame(_) | LinkError::Garbled | LinkError::OutOfPlace(_) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "enclave_garbled",
+                "The enclave's reply makes no sense",
+                detail,
+            ),
+        }
+    }
+}
+
+impl From<UploadRejection> for Problem {
+    fn from(rejection: UploadRejection) -> Self {
+        let detail = rejection.to_string();
+        let new = |status, code| Self::new(status, code, "The upload is not taken", detail);
+        match rejection {
+            UploadRejection::Length { .. } => new(StatusCode::PAYLOAD_TOO_LARGE, "body_length"),
+            UploadRejection::Header(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "header"),
+            UploadRejection::OtherRound => new(StatusCode::UNPROCESSABLE_ENTITY, "round_mismatch"),
+            UploadRejection::OtherClient(_) => {
+                new(StatusCode::UNPROCESSABLE_ENTITY, "client_mismatch")
+            }
+            UploadRejection::Commitment => {
+                new(StatusCode::UNPROCESSABLE_ENTITY, "commitment_mismatch")
+            }
+            UploadRejection::Padding(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "padding"),
+            UploadRejection::Cut => new(StatusCode::BAD_REQUEST, "upload_cut"),
+            UploadRejection::Stalled => new(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
+            UploadRejection::Storage(error) => Self::storage(&error),
+        }
+    }
+}
+
+const fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::UnknownRound => StatusCode::GONE,
+        Refusal::WrongPhase { .. }
+        | Refusal::CohortFull { .. }
+        | Refusal::SecondContribution
+        | Refusal::RepeatedKey
+        | Refusal::Burned
+        | Refusal::NotStaging { .. }
+        | Refusal::CohortTooSmall { .. }
+        | Refusal::CohortMismatch
+        | Refusal::Exclusions
+        | Refusal::OtherClose
+        | Refusal::NoMoreOfThisBlock
+        | Refusal::Unreleased { .. } => StatusCode::CONFLICT,
+        Refusal::Busy | Refusal::Device | Refusal::TooManyRounds { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// RFC 9457 §6.1.
+const PROBLEM_JSON: &str = "application/problem+json";
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn shown(problem: Problem) -> (StatusCode, Response, serde_json::Value) {
+        let status = problem.clone().into_response().status();
+        let response = problem.clone().into_response();
+        let body = axum::body::to_bytes(problem.into_response().into_body(), 10_000)
+            .await
+            .unwrap();
+        (status, response, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_rfc_9457_with_a_code() {
+        let (status, response, json) = shown(UploadRejection::Commitment.into()).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "type": "/problems/commitment_mismatch",
+                "title": "The upload is not taken",
+                "status": 422,
+                "detail": "the masked update is not the one that its commitment names; send it again whole",
+                "code": "commitment_mismatch",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn an_enclave_out_of_reach_says_when_to_try_again_and_not_where_it_is() {
+        let error = LinkError::Unreachable {
+            address: "unix:/secret/place".parse().unwrap(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let (status, response, json) = shown(RoundError::Link(error).into()).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        assert_eq!(json["code"], "enclave_unreachable");
+        assert!(!json.to_string().contains("/secret/place"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_the_enclaves_code() {
+        let refusal = Refusal::CohortTooSmall {
+            size: 2,
+            minimum: 3,
+        };
+        let (status, _, json) = shown(LinkError::Refused(refusal).into()).await;
+        assert_eq!(status, StatusCode::CONFLICT);
+        assert_eq!(json["code"], "cohort_too_small");
+        assert_eq!(json["detail"], refusal.to_string());
+        assert_eq!(Problem::from(RoundError::Lost).status(), 410);
+    }
+
+    #[test]
+    fn storage_details_stay_in_the_log() {
+        let error = StorageError::Io {
+            action: "write",
+            path: "/secret/place".into(),
+            source: std::io::ErrorKind::StorageFull.into(),
+        };
+        let problem = Problem::from(RoundError::Storage(error));
+        assert_eq!((problem.status(), problem.code()), (507, "storage"));
+        assert!(!format!("{problem:?}").contains("/secret/place"));
+    }
+}

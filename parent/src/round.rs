@@ -1,0 +1,218 @@
+//! One round as the parent knows it. The enclave's word on a round goes before the
+//! parent's: this is what it was last known to be, so that the parent can serve and resume.
+
+mod abort;
+mod admission;
+mod closing;
+mod error;
+mod opening;
+mod recovery;
+mod relay;
+mod release;
+
+pub use error::RoundError;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sealsum_protocol::messages::Phase;
+use sealsum_protocol::{BlockLayout, ClientId, Cohort, Digest, Intake, RoundBinding, RoundId};
+use serde::{Deserialize, Serialize};
+
+use crate::summary::RoundSummary;
+use release::Release;
+
+/// A round.
+pub struct Round {
+    id: RoundId,
+    /// Counts this parent's rounds: the newest has the highest.
+    sequence: u64,
+    binding: RoundBinding,
+    layout: BlockLayout,
+    boundary: AtomicU64,
+    state: Mutex<State>,
+    /// Read by uploads on their way into the enclave, written by what ends the intake:
+    /// the cohort is not read while one is half in.
+    intake_gate: tokio::sync::RwLock<()>,
+    /// One upload of a client at a time; clients share a lock by their id's first byte.
+    client_locks: [tokio::sync::Mutex<()>; CLIENT_LOCKS],
+    /// Held by whoever closes; in it, how far the release has come.
+    release: tokio::sync::Mutex<Option<Release>>,
+}
+
+struct State {
+    phase: Phase,
+    accepted: BTreeMap<ClientId, Digest>,
+    excluded: Vec<ClientId>,
+    cohort_size: Option<u32>,
+}
+
+/// What is stored of the state; the rest follows from other records.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredState {
+    sequence: u64,
+    phase: Phase,
+    /// As of the last change of phase.
+    boundary_bytes: u64,
+}
+
+impl Round {
+    fn new(
+        sequence: u64,
+        binding: RoundBinding,
+        phase: Phase,
+        accepted: BTreeMap<ClientId, Digest>,
+    ) -> Self {
+        Self {
+            id: binding.round_id(),
+            sequence,
+            layout: binding.params.params.layout(),
+            binding,
+            boundary: AtomicU64::new(0),
+            state: Mutex::new(State {
+                phase,
+                accepted,
+                excluded: Vec::new(),
+                cohort_size: None,
+            }),
+            intake_gate: tokio::sync::RwLock::new(()),
+            client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            release: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> RoundId {
+        self.id
+    }
+
+    pub(crate) const fn binding(&self) -> &RoundBinding {
+        &self.binding
+    }
+
+    pub(crate) const fn layout(&self) -> BlockLayout {
+        self.layout
+    }
+
+    pub(crate) const fn intake(&self) -> Intake {
+        self.binding.params.params.terms().intake
+    }
+
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) const fn boundary(&self) -> &AtomicU64 {
+        &self.boundary
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Errs unless the round is collecting.
+    pub(crate) fn must_be_collecting(&self) -> Result<(), RoundError> {
+        match self.phase() {
+            Phase::Collecting => Ok(()),
+            phase => Err(RoundError::from_phase(phase)),
+        }
+    }
+
+    pub(crate) fn contribution(&self, client: &ClientId) -> Option<Digest> {
+        self.state().accepted.get(client).copied()
+    }
+
+    pub(crate) const fn max_cohort(&self) -> u32 {
+        self.binding.params.params.terms().max_cohort
+    }
+
+    /// Whether the round can't take one more client.
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().accepted.len() >= self.max_cohort() as usize
+    }
+
+    /// Accepted clients less the exclusions.
+    pub(crate) fn cohort(&self) -> Cohort {
+        self.members().into_iter().collect()
+    }
+
+    /// What the operator is shown.
+    #[must_use]
+    pub fn summary(&self) -> RoundSummary {
+        let terms = self.binding.params.params.terms();
+        let state = self.state();
+        RoundSummary {
+            round_id: self.id.to_string(),
+            task: terms.task.clone(),
+            round_number: terms.round_number,
+            phase: state.phase,
+            intake: terms.intake,
+            kem: terms.kem,
+            rule: terms.rule,
+            dimension: terms.dimension,
+            ring_bits: terms.ring_bits,
+            min_cohort: terms.min_cohort,
+            max_cohort: terms.max_cohort,
+            contributions: state.accepted.len() as u64,
+            cohort_size: state.cohort_size,
+            boundary_bytes: self.boundary.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.state().phase = phase;
+    }
+
+    fn accept(&self, client: ClientId, contribution: Digest) {
+        self.state().accepted.insert(client, contribution);
+    }
+
+    /// `excluded` is sorted: the enclave takes no others.
+    fn fix_exclusions(&self, excluded: Vec<ClientId>) {
+        self.state().excluded = excluded;
+    }
+
+    fn fix_cohort_size(&self, cohort_size: u32) {
+        self.state().cohort_size = Some(cohort_size);
+    }
+
+    /// Every accepted client with its contribution's digest.
+    fn accepted(&self) -> BTreeMap<ClientId, Digest> {
+        self.state().accepted.clone()
+    }
+
+    /// Accepted clients less the exclusions, with their contributions' digests.
+    fn members(&self) -> BTreeMap<ClientId, Digest> {
+        let state = self.state();
+        let mut members = state.accepted.clone();
+        members.retain(|client, _| state.excluded.binary_search(client).is_err());
+        members
+    }
+
+    pub(crate) fn stored_state(&self, phase: Phase) -> Vec<u8> {
+        let stored = StoredState {
+            sequence: self.sequence,
+            phase,
+            boundary_bytes: self.boundary.load(Ordering::Relaxed),
+        };
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Held for moments only, never across an await. A panic elsewhere leaves the
+    /// state as whole as it was.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn lock_client(&self, client: &ClientId) -> tokio::sync::MutexGuard<'_, ()> {
+        let first = usize::from(client.as_bytes()[0]);
+        self.client_locks[first % CLIENT_LOCKS].lock().await
+    }
+}
+
+/// The enclave takes one upload at a time anyway; this only has to keep a client's
+/// retry from racing its first try.
+const CLIENT_LOCKS: usize = 64;

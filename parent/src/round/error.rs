@@ -1,0 +1,78 @@
+//! Why something about a round was not done.
+
+use sealsum_protocol::Refusal;
+use sealsum_protocol::messages::Phase;
+
+use crate::enclave_link::LinkError;
+use crate::storage::StorageError;
+
+/// Why something about a round was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoundError {
+    /// The round's phase does not have this. The caller is too early or too late.
+    #[error("the round is {0}, which does not allow this")]
+    Phase(Phase),
+    /// The enclave has lost the round's keys; nothing can bring it back.
+    #[error(
+        "the enclave no longer has this round's keys: it restarted or timed out in a release, and the round is lost"
+    )]
+    Lost,
+    /// The client already has another contribution in.
+    #[error("this client already has another contribution in this round")]
+    SecondContribution,
+    /// The cohort is full.
+    #[error("the round already has its max_cohort of {0} contributions")]
+    Full(u32),
+    /// Masked updates of these parameters are larger than this parent takes.
+    #[error("a masked update of this round has {found} bytes, this parent takes up to {limit}")]
+    TooLarge {
+        /// Bytes by the parameters.
+        found: u64,
+        /// The parent's limit.
+        limit: u64,
+    },
+    /// More stored uploads are damaged than a close can name.
+    #[error("{0} stored uploads are lost or damaged, a close can name 1024; abort the round")]
+    TooManyExclusions(usize),
+    /// Stored aggregate and receipt disagree: the parent's disk or the enclave is at fault.
+    #[error(
+        "the stored aggregate is not the one of the enclave's receipt; close again to repeat the release"
+    )]
+    OtherAggregate,
+    /// The sum that the round was closed with can't be made again.
+    #[error(
+        "the stored sum is damaged and the uploads no longer give the one that the round was closed with"
+    )]
+    DamagedSum,
+    /// A statement of the enclave that its own receipt key did not sign.
+    #[error("the enclave's {0} is not signed by the round's receipt key")]
+    Unsigned(&'static str),
+    /// The work was cut short by a fault of the parent's own.
+    #[error("the parent failed in the middle of this; ask again")]
+    Interrupted,
+    /// The enclave did not answer, or refused.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl RoundError {
+    /// Not possible in this phase.
+    pub(crate) const fn from_phase(phase: Phase) -> Self {
+        match phase {
+            Phase::Lost => Self::Lost,
+            phase => Self::Phase(phase),
+        }
+    }
+
+    /// The enclave's refusal, if that is what this is.
+    pub(crate) const fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Link(LinkError::Refused(refusal)) => Some(*refusal),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Opening a round: parameters to the enclave, its keys and one evidence document kept.
+//!
+//! The round is on offer only once its evidence is durable: receipts can be judged
+//! by it whatever becomes of the enclave.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sealsum_protocol::messages::{Abort, OpenRound, Phase};
+use sealsum_protocol::{
+    Command, Digest, Reply, RoundBinding, RoundEvidence, SignedRoundParams, canonical,
+};
+
+use super::{Round, RoundError};
+use crate::enclave_link::LinkError;
+use crate::rounds::Rounds;
+use crate::storage::Record;
+
+impl Rounds {
+    /// Opens a round under these parameters.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        params: SignedRoundParams,
+    ) -> Result<Arc<Round>, RoundError> {
+        let (found, limit) = (
+            params.params.layout().total_bytes(),
+            self.limits.masked_update,
+        );
+        if found > limit {
+            return Err(RoundError::TooLarge { found, limit });
+        }
+        let rounds = Arc::clone(self);
+        self.run_to_the_end(async move { rounds.open_now(params).await })
+            .await
+    }
+
+    async fn open_now(&self, params: SignedRoundParams) -> Result<Arc<Round>, RoundError> {
+        let boundary = AtomicU64::new(0);
+        let binding = self.ask_to_open(params, &boundary).await?;
+        let round = Round::new(
+            self.next_sequence(),
+            binding,
+            Phase::Collecting,
+            BTreeMap::new(),
+        );
+        round
+            .boundary
+            .store(boundary.into_inner(), Ordering::Relaxed);
+        if let Err(error) = self.archive(&round).await {
+            self.give_up(&round).await;
+            return Err(error);
+        }
+        let round = Arc::new(round);
+        self.insert(&round);
+        tracing::info!(
+            round_id = %round.id,
+            task = %round.binding.params.params.terms().task,
+            "a round opened"
+        );
+        Ok(round)
+    }
+
+    /// `OpenRound` can't be repeated, so the connection is tried by another command first.
+    async fn ask_to_open(
+        &self,
+        params: SignedRoundParams,
+        boundary: &AtomicU64,
+    ) -> Result<RoundBinding, RoundError> {
+        let mut session = self.link.session().await?;
+        session
+            .ask(&Command::Describe, Vec::new(), boundary)
+            .await?;
+        let command = Command::OpenRound(Box::new(OpenRound {
+            params: params.clone(),
+        }));
+        let answer = session.ask(&command, Vec::new(), boundary).await;
+        if matches!(answer, Ok(_) | Err(LinkError::Refused(_))) {
+            session.finish();
+        }
+        match answer?.reply {
+            Reply::Opened(opened) if opened.binding.params == params => Ok(opened.binding),
+            _ => Err(LinkError::OutOfPlace("open_round").into()),
+        }
+    }
+
+    async fn archive(&self, round: &Round) -> Result<(), RoundError> {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).map_err(|_| RoundError::Interrupted)?;
+        let evidence = RoundEvidence {
+            binding: round.binding.clone(),
+            evidence: self.attest(round, Digest::new(nonce)).await?,
+        };
+        self.storage
+            .put(round.id, Record::Evidence, canonical::encode(&evidence))
+            .await?;
+        Ok(self.store_phase(round, Phase::Collecting).await?)
+    }
+
+    /// A round that was never on offer only takes the enclave's memory.
+    async fn give_up(&self, round: &Round) {
+        let command = Command::Abort(Abort { round_id: round.id });
+        if let Err(error) = self.ask(round, command, Vec::new()).await {
+            tracing::warn!(round_id = %round.id, %error, "a round that did not open was not aborted");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! After a restart: rounds are read back from storage, and those in progress are
+//! taken up with the enclave, as soon as it answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sealsum_protocol::messages::{Phase, Status};
+use sealsum_protocol::{
+    Acceptance, ClientId, Command, Digest, Receipt, Reply, RoundEvidence, RoundId, Signed,
+    canonical,
+};
+
+use super::{Round, RoundError, StoredState};
+use crate::enclave_link::LinkError;
+use crate::rounds::Rounds;
+use crate::storage::{Record, StorageError};
+
+impl Rounds {
+    /// Reads every stored round. One that can't be read is named in the log and left
+    /// alone; the others are served.
+    pub(crate) async fn load(&self) -> Result<(), StorageError> {
+        for id in self.storage.rounds().await? {
+            match self.load_round(id).await {
+                Ok(round) => self.insert(&Arc::new(round)),
+                Err(error) => tracing::error!(round_id = %id, %error, "a round was not read back"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_round(&self, id: RoundId) -> Result<Round, RoundError> {
+        let damaged = |record| StorageError::Damaged {
+            round_id: id,
+            record,
+        };
+        let stored = self.storage.record(id, Record::State).await?;
+        let state: StoredState = serde_json::from_slice(&stored.unwrap_or_default())
+            .map_err(|_| damaged(Record::State))?;
+        let evidence = self.storage.record(id, Record::Evidence).await?;
+        let evidence: RoundEvidence = canonical::decode(&evidence.unwrap_or_default())
+            .map_err(|_| damaged(Record::Evidence))?;
+        if evidence.binding.round_id() != id {
+            return Err(damaged(Record::Evidence).into());
+        }
+        let accepted = self.load_acceptances(id).await?;
+        let round = Round::new(state.sequence, evidence.binding, state.phase, accepted);
+        round
+            .boundary
+            .store(state.boundary_bytes, Ordering::Relaxed);
+        self.load_end(&round).await?;
+        Ok(round)
+    }
+
+    async fn load_acceptances(
+        &self,
+        id: RoundId,
+    ) -> Result<BTreeMap<ClientId, Digest>, RoundError> {
+        let mut accepted = BTreeMap::new();
+        for client in self.storage.accepted(id).await? {
+            let record = Record::Acceptance(client);
+            let stored = self.storage.record(id, record).await?.unwrap_or_default();
+            match canonical::decode::<Signed<Acceptance>>(&stored) {
+                Ok(acceptance) => {
+                    accepted.insert(client, acceptance.unverified().contribution);
+                }
+                // With its upload still there, the enclave gives the acceptance again.
+                Err(error) => {
+                    tracing::warn!(round_id = %id, %client, %error, "an acceptance was not read back");
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// What later records say goes before the stored phase: a crash may have come between.
+    async fn load_end(&self, round: &Round) -> Result<(), RoundError> {
+        if self
+            .storage
+            .record(round.id, Record::AbortReceipt)
+            .await?
+            .is_some()
+        {
+            round.set_phase(Phase::Aborted);
+            return Ok(());
+        }
+        if !matches!(round.phase(), Phase::Releasing | Phase::Released) {
+            return Ok(());
+        }
+        if let Some(close) = self.stored_close(round).await? {
+            round.fix_exclusions(close.excluded);
+            let size = round.cohort().size();
+            round.fix_cohort_size(u32::try_from(size).unwrap_or(u32::MAX));
+        }
+        if let Some(stored) = self.storage.record(round.id, Record::Receipt).await?
+            && let Ok(receipt) = canonical::decode::<Signed<Receipt>>(&stored)
+        {
+            round.fix_cohort_size(receipt.unverified().cohort_size);
+        }
+        Ok(())
+    }
+
+    /// Takes up each round in progress where it stood. Asks on until the enclave answers.
+    pub(crate) async fn resume(self: &Arc<Self>) {
+        for round in self.list() {
+            match round.phase() {
+                Phase::Collecting | Phase::Releasing => self.resume_round(&round).await,
+                _ => self.discard_uploads(&round).await,
+            }
+        }
+    }
+
+    async fn resume_round(self: &Arc<Self>, round: &Arc<Round>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.resume_once(round).await {
+                Ok(()) => return,
+                Err(RoundError::Link(
+                    LinkError::Unreachable { .. }
+                    | LinkError::TimedOut
+                    | LinkError::Busy
+                    | LinkError::Broken(_),
+                )) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => {
+                    tracing::warn!(round_id = %round.id, %error, "a round was not taken up again");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn resume_once(self: &Arc<Self>, round: &Arc<Round>) -> Result<(), RoundError> {
+        let receipt = self.storage.record(round.id, Record::Receipt).await?;
+        if receipt.is_some() {
+            return self.close(round).await.map(drop);
+        }
+        let command = Command::Status(Status { round_id: round.id });
+        let phase = match self.ask(round, command, Vec::new()).await {
+            Ok(answer) => match answer.reply {
+                Reply::Status(status) => status.phase,
+                _ => return Err(LinkError::OutOfPlace("status").into()),
+            },
+            Err(RoundError::Lost) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match phase {
+            Phase::Aborted => self.abort(round).await.map(drop),
+            Phase::Releasing | Phase::Released => self.close(round).await.map(drop),
+            // A close was asked for and had not reached the enclave.
+            Phase::Collecting if self.stored_close(round).await?.is_some() => {
+                self.close(round).await.map(drop)
+            }
+            Phase::Collecting => Ok(()),
+            Phase::Lost => {
+                self.lose(round).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);

@@ -1,0 +1,213 @@
+//! All rounds of one parent, with what they share: the link, the storage, the limits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use sealsum_protocol::messages::{Phase, Status};
+use sealsum_protocol::{Command, Refusal, Reply, RoundId, TaskName};
+
+use crate::config::Limits;
+use crate::enclave_link::{Answer, EnclaveLink, LinkError};
+use crate::round::{Round, RoundError};
+use crate::storage::{Blob, Record, Storage, StorageError};
+
+/// The rounds.
+pub struct Rounds {
+    pub(crate) link: EnclaveLink,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) limits: Limits,
+    index: RwLock<Index>,
+    last_sequence: AtomicU64,
+    /// Read by work under way, written by whoever waits for its end.
+    work: Arc<tokio::sync::RwLock<()>>,
+}
+
+#[derive(Default)]
+struct Index {
+    by_id: HashMap<RoundId, Arc<Round>>,
+    by_sequence: BTreeMap<u64, Arc<Round>>,
+}
+
+impl Rounds {
+    pub(crate) fn new(link: EnclaveLink, storage: Arc<dyn Storage>, limits: Limits) -> Self {
+        Self {
+            link,
+            storage,
+            limits,
+            index: RwLock::default(),
+            last_sequence: AtomicU64::new(0),
+            work: Arc::default(),
+        }
+    }
+
+    /// The round of that id.
+    pub(crate) fn find(&self, id: &RoundId) -> Option<Arc<Round>> {
+        self.index().by_id.get(id).cloned()
+    }
+
+    /// The task's newest round that takes contributions.
+    pub(crate) fn newest_collecting(&self, task: &TaskName) -> Option<Arc<Round>> {
+        let index = self.index();
+        let mut newest_first = index.by_sequence.values().rev();
+        newest_first
+            .find(|round| {
+                round.binding().params.params.terms().task == *task
+                    && round.phase() == Phase::Collecting
+            })
+            .cloned()
+    }
+
+    /// Every round, newest last.
+    pub(crate) fn list(&self) -> Vec<Arc<Round>> {
+        self.index().by_sequence.values().cloned().collect()
+    }
+
+    /// A sequence number above all so far, given once.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.last_sequence.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn insert(&self, round: &Arc<Round>) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        self.last_sequence
+            .fetch_max(round.sequence(), Ordering::Relaxed);
+        index.by_id.insert(round.id(), Arc::clone(round));
+        index
+            .by_sequence
+            .insert(round.sequence(), Arc::clone(round));
+    }
+
+    /// Asks the enclave about one round, on that round's account.
+    pub(crate) async fn ask(
+        &self,
+        round: &Round,
+        command: Command,
+        body: Vec<u8>,
+    ) -> Result<Answer, RoundError> {
+        match self.link.ask(&command, body, round.boundary()).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.judge(round, error).await),
+        }
+    }
+
+    /// What a failed exchange means for its round: an enclave that has no such round
+    /// has lost it for good.
+    pub(crate) async fn judge(&self, round: &Round, error: LinkError) -> RoundError {
+        match error {
+            LinkError::Refused(
+                Refusal::UnknownRound | Refusal::WrongPhase { phase: Phase::Lost },
+            ) => {
+                self.lose(round).await;
+                RoundError::Lost
+            }
+            error => RoundError::Link(error),
+        }
+    }
+
+    /// Asks the enclave for the round's phase if the link is free; else what is known stands.
+    pub(crate) async fn refresh(&self, round: &Round) {
+        if !matches!(round.phase(), Phase::Collecting | Phase::Releasing) {
+            return;
+        }
+        let Some(mut session) = self.link.session_if_free() else {
+            return;
+        };
+        let command = Command::Status(Status {
+            round_id: round.id(),
+        });
+        let answer = session.ask(&command, Vec::new(), round.boundary()).await;
+        if matches!(answer, Ok(_) | Err(LinkError::Refused(_))) {
+            session.finish();
+        }
+        match answer {
+            Ok(Answer {
+                reply: Reply::Status(status),
+                ..
+            }) if status.phase == Phase::Lost => self.lose(round).await,
+            Ok(_) => {}
+            Err(error) => {
+                self.judge(round, error).await;
+            }
+        }
+    }
+
+    /// The round's keys are gone, so what lies here sealed under them is of no use.
+    pub(crate) async fn lose(&self, round: &Round) {
+        if !matches!(round.phase(), Phase::Collecting | Phase::Releasing) {
+            return;
+        }
+        // An enclave may forget a round that ended well; its last word is stored then.
+        for end in [Record::Receipt, Record::AbortReceipt] {
+            if !matches!(self.storage.record(round.id(), end).await, Ok(None)) {
+                return;
+            }
+        }
+        tracing::warn!(round_id = %round.id(), "the enclave has lost the round");
+        if let Err(error) = self.enter(round, Phase::Lost).await {
+            tracing::error!(round_id = %round.id(), %error, "the round's phase was not stored");
+        }
+        self.discard_uploads(round).await;
+    }
+
+    /// Stores a phase, then takes it on.
+    pub(crate) async fn enter(&self, round: &Round, phase: Phase) -> Result<(), RoundError> {
+        let done = self.store_phase(round, phase).await;
+        // What the enclave said holds even if it could not be written down.
+        round.set_phase(phase);
+        tracing::info!(
+            round_id = %round.id(),
+            %phase,
+            boundary_bytes = round.boundary().load(Ordering::Relaxed),
+            "the round changed"
+        );
+        Ok(done?)
+    }
+
+    pub(crate) async fn store_phase(
+        &self,
+        round: &Round,
+        phase: Phase,
+    ) -> Result<(), StorageError> {
+        let stored = round.stored_state(phase);
+        self.storage.put(round.id(), Record::State, stored).await
+    }
+
+    /// Removes what only a round in progress needs. What can't be removed is logged:
+    /// it costs space, nothing else.
+    pub(crate) async fn discard_uploads(&self, round: &Round) {
+        let discard = async {
+            for client in self.storage.uploads(round.id()).await? {
+                self.storage
+                    .remove_blob(round.id(), Blob::Upload(client))
+                    .await?;
+            }
+            self.storage.remove_blob(round.id(), Blob::MaskedSum).await
+        };
+        if let Err(error) = discard.await {
+            tracing::warn!(round_id = %round.id(), %error, "uploads were not removed");
+        }
+    }
+
+    /// Runs work to its end even if whoever asked for it goes away.
+    pub(crate) async fn run_to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, RoundError>> + Send + 'static,
+    ) -> Result<T, RoundError> {
+        let under_way = Arc::clone(&self.work).read_owned().await;
+        let task = tokio::spawn(async move {
+            let _under_way = under_way;
+            work.await
+        });
+        task.await.unwrap_or(Err(RoundError::Interrupted))
+    }
+
+    /// Waits until no work is under way; what begins meanwhile waits too.
+    pub(crate) async fn rest(&self) {
+        drop(self.work.write().await);
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,145 @@
+//! Where rounds are kept: the seam between the parent and its disk.
+//!
+//! Whatever is put or committed is durable when the call returns, and is there whole
+//! or not at all after a crash. Nothing here is trusted by clients or enclave: a
+//! rolled-back or edited store costs availability, never privacy.
+
+mod files;
+
+pub use files::Files;
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use sealsum_protocol::{ClientId, RoundId};
+use tokio::io::AsyncRead;
+
+/// A storage operation under way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
+
+/// Small values, replaced whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Record {
+    /// What the parent knows of the round: its phase, its place in the list.
+    State,
+    /// Binding and one evidence document: `RoundEvidence`.
+    Evidence,
+    /// The enclave's yes to one client: `Signed<Acceptance>`.
+    Acceptance(ClientId),
+    /// What the round is being closed with: `messages::Close`.
+    Closing,
+    /// `Signed<Receipt>`.
+    Receipt,
+    /// `Signed<AbortReceipt>`.
+    AbortReceipt,
+}
+
+/// Large values, written once from front to back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blob {
+    /// One client's upload as it came: header's length, header, masked update.
+    Upload(ClientId),
+    /// The sum of masked updates: packed blocks.
+    MaskedSum,
+    /// The aggregate: packed blocks.
+    Aggregate,
+}
+
+/// The store. One implementation keeps files; others may keep rows and objects.
+pub trait Storage: Send + Sync {
+    /// Every round that has a [`Record::State`].
+    fn rounds(&self) -> Pending<'_, Vec<RoundId>>;
+
+    /// Replaces a record.
+    fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()>;
+
+    /// Reads a record; `None` if there is none.
+    fn record(&self, round: RoundId, record: Record) -> Pending<'_, Option<Vec<u8>>>;
+
+    /// Removes a record, if it is there.
+    fn remove(&self, round: RoundId, record: Record) -> Pending<'_, ()>;
+
+    /// Clients with an acceptance in the round, in order.
+    fn accepted(&self, round: RoundId) -> Pending<'_, Vec<ClientId>>;
+
+    /// Clients with a committed upload in the round, in order.
+    fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>>;
+
+    /// Begins a blob. Nothing of it is seen before [`BlobWriter::commit`].
+    fn write_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Box<dyn BlobWriter>>;
+
+    /// Opens a committed blob; `None` if there is none.
+    fn blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Option<StoredBlob>>;
+
+    /// Removes a blob, if it is there.
+    fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()>;
+}
+
+/// A blob being written. Dropped before its commit, it leaves nothing behind.
+pub trait BlobWriter: Send {
+    /// Appends bytes.
+    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Pending<'a, ()>;
+
+    /// Makes the blob durable and visible, in place of an earlier one.
+    fn commit(self: Box<Self>) -> Pending<'static, ()>;
+}
+
+/// A committed blob.
+pub struct StoredBlob {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its content from the beginning.
+    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+}
+
+/// Why storage failed. The operator is to look; the caller may try again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The system declined.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another parent uses this folder.
+    #[error("another parent uses {0}; one folder belongs to one parent")]
+    Locked(PathBuf),
+    /// A record that does not decode.
+    #[error("the stored {record:?} of round {round_id} does not decode")]
+    Damaged {
+        /// The round.
+        round_id: RoundId,
+        /// Which record.
+        record: Record,
+    },
+    /// A blob that ended early while it was read.
+    #[error("the stored {blob:?} of round {round_id} can't be read: {source}")]
+    Unreadable {
+        /// The round.
+        round_id: RoundId,
+        /// Which blob.
+        blob: Blob,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StorageError {
+    /// Whether the medium is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,38 @@
+//! A round as the operator is shown it. Nothing in it is secret or proven.
+
+use sealsum_protocol::messages::Phase;
+use sealsum_protocol::{AggregationRule, Intake, KemSuite, RingBits, TaskName};
+use serde::{Deserialize, Serialize};
+
+/// A round's summary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundSummary {
+    /// 64 hexadecimal characters.
+    pub round_id: String,
+    /// The task.
+    pub task: TaskName,
+    /// The round's number in its task, as the operator counts.
+    pub round_number: u64,
+    /// `collecting`, `releasing`, `released`, `aborted` or `lost`.
+    pub phase: Phase,
+    /// `stream` or `presum`.
+    pub intake: Intake,
+    /// `x-wing` or `x25519`.
+    pub kem: KemSuite,
+    /// `sum`, `mean` or `weighted_mean`.
+    pub rule: AggregationRule,
+    /// d.
+    pub dimension: u64,
+    /// k.
+    pub ring_bits: RingBits,
+    /// Smallest cohort that is released.
+    pub min_cohort: u32,
+    /// Largest cohort that is accepted.
+    pub max_cohort: u32,
+    /// Contributions accepted.
+    pub contributions: u64,
+    /// Clients in the sum, once the cohort is fixed.
+    pub cohort_size: Option<u32>,
+    /// Bytes that crossed the enclave's boundary for this round, in both directions.
+    pub boundary_bytes: u64,
+}
