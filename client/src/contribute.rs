@@ -1,0 +1,270 @@
+//! Contributing: from an appraised round and an update to the enclave's signed yes.
+//!
+//! The order is what matters (I11, I15): renew the evidence if it aged, encode, ask the ledger,
+//! seal, commit, and only then send. A contribution that was committed before is never made anew;
+//! its stored bytes are sent again.
+
+use core::time::Duration;
+
+use sealsum_attestation::Trust;
+use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
+use sealsum_protocol::{Acceptance, ClientId, EncodeError, EncodedUpdate, RoundId};
+
+use crate::client::Client;
+use crate::join::{JoinRefused, Judged, join};
+use crate::ledger::{AcceptanceRefused, LedgerError, RecordState, SpendRefused, SpentContribution};
+use crate::parent::{ParentError, Target};
+use crate::random;
+use crate::seal::{SealRefused, seal};
+use crate::update::{BaseModel, LayoutRefused, Update, check_layout};
+
+/// A round whose enclave is appraised and whose parameters this site accepts.
+#[must_use]
+pub struct AttestedRound<'client> {
+    pub(crate) client: &'client mut Client,
+    pub(crate) judged: Judged,
+    pub(crate) base_model: BaseModel,
+}
+
+/// What a contribution is made with besides the update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContributeOptions {
+    /// This site's weight; 1 unless the rule is a weighted mean.
+    pub weight: u32,
+    /// What to do with a value beyond the clip.
+    pub out_of_range: OutOfRange,
+}
+
+/// A contribution that the enclave holds.
+#[derive(Clone, Debug)]
+pub struct Contributed {
+    /// The enclave's word, verified.
+    pub acceptance: Acceptance,
+    /// Elements that were beyond the clip and clamped.
+    pub clamped: u64,
+    /// Whether these were the bytes of an earlier call, sent again or accepted already.
+    pub resent: bool,
+    /// Bytes that this call uploaded; 0 if the enclave had accepted them already.
+    pub uploaded_bytes: u64,
+    /// Contributions left in the budget.
+    pub budget_left: u32,
+    /// What the verdict on the enclave is worth.
+    pub trust: Trust,
+}
+
+impl AttestedRound<'_> {
+    /// The round.
+    #[must_use]
+    pub fn round_id(&self) -> RoundId {
+        self.judged.enclave.round_id()
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn params(&self) -> &sealsum_protocol::RoundParams {
+        self.judged.terms.params()
+    }
+
+    /// This site's id in it.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.client.ledger.client_id()
+    }
+
+    /// What the verdict on its enclave is worth.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.judged.enclave.trust()
+    }
+
+    /// Seals and spends the update, and uploads it. `progress` is told bytes sent and bytes in all.
+    ///
+    /// # Errors
+    /// [`ContributeRefused`]. Before [`ContributeRefused::Undelivered`] and
+    /// [`ContributeRefused::Acceptance`] nothing was recorded; with these two, the
+    /// contribution is spent and the same call sends its stored bytes again.
+    pub async fn contribute(
+        mut self,
+        update: &Update,
+        options: ContributeOptions,
+        progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
+    ) -> Result<Contributed, ContributeRefused> {
+        let round_id = self.round_id();
+        if let Some(contributed) = self
+            .client
+            .deliver_again(&round_id, progress.clone())
+            .await?
+        {
+            return Ok(contributed);
+        }
+        self.renew().await?;
+        let spent = self.spend(update, options)?;
+        self.client.deliver(spent, false, progress).await
+    }
+
+    /// Evidence older than the policy's max_age is asked for anew, about the same round.
+    async fn renew(&mut self) -> Result<(), JoinRefused> {
+        let (client, judged) = (&*self.client, &self.judged);
+        if judged
+            .enclave
+            .is_fresh((client.clock)(), judged.terms.clock_skew())
+        {
+            return Ok(());
+        }
+        let target = Target::Round(judged.enclave.round_id());
+        let renewed = join(
+            &client.parent,
+            &client.policy,
+            &target,
+            &self.base_model,
+            client.clock,
+        );
+        self.judged = renewed.await?;
+        Ok(())
+    }
+
+    /// Encodes, reserves, seals, commits: no await in between.
+    fn spend(
+        &mut self,
+        update: &Update,
+        options: ContributeOptions,
+    ) -> Result<SpentContribution, ContributeRefused> {
+        let Judged { enclave, terms } = &self.judged;
+        let params = terms.params();
+        check_layout(update, &self.base_model, &params.terms().schema)?;
+        let encoded = EncodedUpdate::encode(
+            params,
+            update.values(),
+            options.weight,
+            options.out_of_range,
+            &RoundingSeed::new(*random::secret()),
+        )?;
+        let now = (self.client.clock)();
+        let debit = self.client.ledger.reserve(terms, &self.client.policy)?;
+        let sealed = seal(enclave, terms, debit, encoded, now)?;
+        sealed.commit().map_err(ContributeRefused::Ledger)
+    }
+}
+
+impl Client {
+    /// Sends the stored bytes of a contribution again, or says that it was accepted; `None` if
+    /// this site has none for that round.
+    pub(crate) async fn deliver_again(
+        &mut self,
+        round_id: &RoundId,
+        progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
+    ) -> Result<Option<Contributed>, ContributeRefused> {
+        let Some(record) = self.ledger.record(round_id)? else {
+            return Ok(None);
+        };
+        if record.state == RecordState::Refunded {
+            return Err(SpendRefused::SealedBefore(*round_id).into());
+        }
+        if let Some(acceptance) = record.acceptance {
+            return Ok(Some(Contributed {
+                // Verified when it was stored.
+                acceptance: acceptance.unverified().clone(),
+                clamped: record.clamped,
+                resent: true,
+                uploaded_bytes: 0,
+                budget_left: self.budget_left()?,
+                trust: self.ledger.trust(),
+            }));
+        }
+        match self.ledger.stored(round_id)? {
+            Some(spent) => self.deliver(spent, true, progress).await.map(Some),
+            None => Err(SpendRefused::SealedBefore(*round_id).into()),
+        }
+    }
+
+    async fn deliver(
+        &mut self,
+        spent: SpentContribution,
+        resent: bool,
+        progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
+    ) -> Result<Contributed, ContributeRefused> {
+        let round_id = spent.round_id();
+        let mut attempt = 0;
+        let signed = loop {
+            match self.parent.contribute(&spent, progress.clone()).await {
+                Ok(signed) => break signed,
+                Err(error) => match pause(&error, attempt) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(ContributeRefused::Undelivered { round_id, error }),
+                },
+            }
+            attempt += 1;
+        };
+        let acceptance = self.ledger.record_acceptance(&round_id, &signed)?;
+        Ok(Contributed {
+            acceptance,
+            clamped: spent.clamped(),
+            resent,
+            uploaded_bytes: spent.upload().iter().map(|part| part.len() as u64).sum(),
+            budget_left: self.budget_left()?,
+            trust: self.ledger.trust(),
+        })
+    }
+
+    pub(crate) fn budget_left(&self) -> Result<u32, LedgerError> {
+        let budget = self.policy.terms().budget.contributions;
+        Ok(budget.saturating_sub(self.ledger.used()?))
+    }
+}
+
+/// How long to wait before a busy enclave is tried again; `None` if that is no use.
+fn pause(error: &ParentError, attempt: u32) -> Option<Duration> {
+    match error {
+        ParentError::Problem {
+            status: 503,
+            code,
+            retry_after,
+            ..
+        } if code == "busy" && attempt < BUSY_ATTEMPTS => {
+            let seconds = retry_after.unwrap_or(1).clamp(1, BUSY_PAUSE_LIMIT);
+            Some(Duration::from_secs(seconds))
+        }
+        _ => None,
+    }
+}
+
+/// Why an update was not contributed, or not yet acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContributeRefused {
+    /// Renewed evidence, or the parameters with it, are refused. Nothing was recorded or sent.
+    #[error(transparent)]
+    Join(#[from] JoinRefused),
+    /// Another layout than the round's. Nothing was recorded or sent.
+    #[error(transparent)]
+    Layout(#[from] LayoutRefused),
+    /// The update can't be encoded. Nothing was recorded or sent.
+    #[error("the update can't be encoded, nothing was sent: {0}")]
+    Encode(#[from] EncodeError),
+    /// The ledger says that this is spent. Nothing was recorded or sent.
+    #[error(transparent)]
+    Spend(#[from] SpendRefused),
+    /// Sealing was refused. Nothing was recorded or sent.
+    #[error("nothing was sealed or sent: {0}")]
+    Seal(#[from] SealRefused),
+    /// The ledger can't be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The contribution is spent, and the parent did not take it, or not say so.
+    #[error(
+        "the contribution to round {round_id} is sealed and counts as spent, but its acceptance did not come: {error}. The same command sends the same bytes again"
+    )]
+    Undelivered {
+        /// The round.
+        round_id: RoundId,
+        /// What the parent did.
+        error: ParentError,
+    },
+    /// The contribution is spent, and the acceptance that came does not hold.
+    #[error(transparent)]
+    Acceptance(#[from] AcceptanceRefused),
+}
+
+/// Staging is one at a time: a minute and a half of patience for those before us.
+const BUSY_ATTEMPTS: u32 = 90;
+const BUSY_PAUSE_LIMIT: u64 = 10;

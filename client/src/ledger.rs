@@ -1,0 +1,238 @@
+//! The ledger: what this data set has spent, and the authority on it (I11, I12).
+//!
+//! One SQLite file per identity and trust, made with the identity and bound to it. A ledger that is
+//! missing or another identity's is refused and never made anew: it would forget what was spent.
+//! It trusts the disk to keep what it acknowledged, and its owner not to restore an old copy.
+
+mod acceptance;
+mod lock;
+mod record;
+mod refund;
+mod schema;
+mod spend;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use sealsum_attestation::Trust;
+use sealsum_protocol::{ClientId, RoundId};
+
+use crate::identity::Identity;
+use crate::secret_file::sync_folder;
+use lock::Lock;
+
+pub use acceptance::AcceptanceRefused;
+pub use record::{Record, RecordState};
+pub use refund::RefundRefused;
+pub use spend::{Debit, SpendRefused, SpentBefore, SpentContribution};
+
+/// An open ledger; no other process can open it meanwhile.
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+    client: ClientId,
+    trust: Trust,
+    _lock: Lock,
+}
+
+impl Ledger {
+    /// Opens the ledger of an identity for rounds of that trust.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if it is missing, another identity's, or in use.
+    pub fn open(identity: &Identity, trust: Trust) -> Result<Self, LedgerError> {
+        let path = path(identity, trust);
+        if !path.exists() {
+            return Err(LedgerError::Missing(path));
+        }
+        let lock = Lock::take(&path)?;
+        let at_fault = LedgerError::sql(&path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(&at_fault)?;
+        schema::make_durable(&connection).map_err(&at_fault)?;
+        let is_ours = is_ours(&connection, identity, trust).map_err(&at_fault)?;
+        drop(at_fault);
+        if !is_ours {
+            return Err(LedgerError::Foreign(path));
+        }
+        Ok(Self {
+            connection,
+            path,
+            client: identity.client_id(),
+            trust,
+            _lock: lock,
+        })
+    }
+
+    /// Makes the ledger of a new identity. Called by [`Identity::create`] alone.
+    pub(crate) fn create(identity: &Identity, trust: Trust) -> Result<(), LedgerError> {
+        let path = path(identity, trust);
+        if path.exists() {
+            return Err(LedgerError::Exists(path));
+        }
+        let at_fault = LedgerError::sql(&path);
+        let mut connection = Connection::open(&path).map_err(&at_fault)?;
+        let filled = schema::make_durable(&connection).and_then(|()| {
+            let transaction = connection.transaction()?;
+            transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", schema::VERSION)?;
+            transaction.execute_batch(schema::TABLES)?;
+            transaction.execute(
+                "INSERT INTO ledger (one, client, ledger_id, trust) VALUES (1, ?1, ?2, ?3)",
+                params![
+                    identity.client_id().as_bytes(),
+                    identity.ledger_id(),
+                    trust.as_str()
+                ],
+            )?;
+            transaction.commit()
+        });
+        filled.map_err(&at_fault)?;
+        sync_folder(&path).map_err(|error| LedgerError::io(&path, error))
+    }
+
+    /// Whose ledger this is.
+    #[must_use]
+    pub fn client_id(&self) -> ClientId {
+        self.client
+    }
+
+    /// For rounds of which trust.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// The contribution to a round.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger can't be read.
+    pub fn record(&self, round_id: &RoundId) -> Result<Option<Record>, LedgerError> {
+        let columns = record::COLUMNS;
+        self.connection
+            .query_row(
+                &format!("SELECT {columns} FROM contributions WHERE round_id = ?1"),
+                params![round_id.as_bytes()],
+                Record::read,
+            )
+            .optional()
+            .map_err(LedgerError::sql(&self.path))
+    }
+
+    /// Every contribution, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger can't be read.
+    pub fn records(&self) -> Result<Vec<Record>, LedgerError> {
+        let columns = record::COLUMNS;
+        let all = || {
+            self.connection
+                .prepare(&format!(
+                    "SELECT {columns} FROM contributions ORDER BY rowid"
+                ))?
+                .query_map([], Record::read)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        all().map_err(LedgerError::sql(&self.path))
+    }
+
+    fn change(
+        &mut self,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), LedgerError> {
+        let changed = self.connection.transaction().and_then(|transaction| {
+            change(&transaction)?;
+            transaction.commit()
+        });
+        changed.map_err(LedgerError::sql(&self.path))
+    }
+}
+
+fn path(identity: &Identity, trust: Trust) -> PathBuf {
+    identity.folder().join(match trust {
+        Trust::AwsNitro => "ledger.db",
+        Trust::Mock => "ledger-mock.db",
+    })
+}
+
+fn is_ours(connection: &Connection, identity: &Identity, trust: Trust) -> rusqlite::Result<bool> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if pragma("application_id")? != schema::APPLICATION_ID
+        || pragma("user_version")? != schema::VERSION
+    {
+        return Ok(false);
+    }
+    let bound_to: Option<([u8; 32], [u8; 32], String)> = connection
+        .query_row("SELECT client, ledger_id, trust FROM ledger", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    Ok(bound_to.is_some_and(|(client, ledger_id, of)| {
+        client == *identity.client_id().as_bytes()
+            && ledger_id == *identity.ledger_id()
+            && of == trust.as_str()
+    }))
+}
+
+/// Why a ledger can't be used. Nothing was recorded or sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// There is none.
+    #[error(
+        "the ledger {} is missing: it holds what this identity has spent and is never made anew; restore it, or begin a new identity for a new data set",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// It belongs to another identity, or to rounds of another trust.
+    #[error(
+        "the ledger {} is not this identity's: restore the one that was made with the key",
+        .0.display()
+    )]
+    Foreign(PathBuf),
+    /// Another process has it open.
+    #[error("the ledger {} is in use by another process; try again when that is done", .0.display())]
+    Locked(PathBuf),
+    /// A ledger lies where a new one was to be made.
+    #[error(
+        "a ledger lies at {} already, without a key: choose another folder",
+        .0.display()
+    )]
+    Exists(PathBuf),
+    /// The disk.
+    #[error("the ledger {}: {error}", path.display())]
+    Io {
+        /// The ledger.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// SQLite.
+    #[error("the ledger {}: {error}", path.display())]
+    Sql {
+        /// The ledger.
+        path: PathBuf,
+        /// Why.
+        error: rusqlite::Error,
+    },
+}
+
+impl LedgerError {
+    fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    fn sql(path: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |error| Self::Sql {
+            path: path.clone(),
+            error,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

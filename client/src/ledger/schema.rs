@@ -1,0 +1,56 @@
+//! The ledger's tables, and the settings that make a commit mean "on the disk".
+
+use rusqlite::Connection;
+
+/// Marks an SQLite file as a ledger of this project: "Slum" as a big-endian integer.
+pub(super) const APPLICATION_ID: i64 = 0x536c_756d;
+/// Version of the tables.
+pub(super) const VERSION: i64 = 1;
+
+/// One row a contribution, never deleted. The two partial indexes say what "spent" means; a row
+/// that repeats a spent round is marked as an unproven retry, and those are counted.
+pub(super) const TABLES: &str = "
+CREATE TABLE ledger (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    client    BLOB NOT NULL CHECK (length(client) = 32),
+    ledger_id BLOB NOT NULL CHECK (length(ledger_id) = 32),
+    trust     TEXT NOT NULL CHECK (trust IN ('aws-nitro', 'mock'))
+) STRICT;
+
+CREATE TABLE contributions (
+    round_id       BLOB PRIMARY KEY CHECK (length(round_id) = 32),
+    task           TEXT NOT NULL,
+    round_number   INTEGER NOT NULL,
+    base_model     BLOB NOT NULL CHECK (length(base_model) = 32),
+    state          TEXT NOT NULL CHECK (state IN ('sealed', 'accepted', 'summed', 'refunded')),
+    unproven_retry INTEGER NOT NULL CHECK (unproven_retry IN (0, 1)),
+    sealed_at      INTEGER NOT NULL,
+    clamped        INTEGER NOT NULL,
+    binding        BLOB NOT NULL,
+    contribution   BLOB NOT NULL CHECK (length(contribution) = 32),
+    header         BLOB NOT NULL,
+    acceptance     BLOB,
+    proof          BLOB
+) STRICT;
+
+CREATE UNIQUE INDEX spent_round_number ON contributions (task, round_number)
+    WHERE state <> 'refunded' AND unproven_retry = 0;
+CREATE UNIQUE INDEX spent_base_model ON contributions (task, base_model)
+    WHERE state <> 'refunded' AND unproven_retry = 0;
+
+CREATE TABLE masked_updates (
+    round_id BLOB NOT NULL REFERENCES contributions (round_id),
+    part     INTEGER NOT NULL,
+    bytes    BLOB NOT NULL,
+    PRIMARY KEY (round_id, part)
+) STRICT;
+";
+
+/// A commit is on the disk when it returns, the journal's removal from its folder included
+/// (`EXTRA`): the bytes of a contribution may leave right after. One file, no write-ahead log
+/// that a copy could forget.
+pub(super) fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "DELETE")?;
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}

@@ -1,0 +1,406 @@
+//! Spending: decides whether this site may seal for a round at all (I11, I12).
+//!
+//! A round's number and its base model are spent with the first contribution for either, in any
+//! enclave; the budget counts across tasks. The decision, the record, the debit and the sealed
+//! bytes are one transaction: a crash before its commit leaves nothing, and nothing is sent before.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
+use sealsum_protocol::{
+    ClientId, ContributionHeader, Digest, MaskedUpdate, RoundBinding, RoundId, TaskName,
+    UnixMillis, canonical, upload,
+};
+
+use super::record::{COLUMNS, Record, RecordState};
+use super::{Ledger, LedgerError};
+use crate::policy::{AcceptedTerms, RoundPolicy};
+
+/// A reservation: an open transaction that is gone without a trace unless it commits.
+///
+/// Only [`Ledger::reserve`] makes one:
+///
+/// ```compile_fail
+/// fn forge() -> sealsum_client::Debit<'static> {
+///     sealsum_client::Debit {}
+/// }
+/// ```
+///
+/// ```
+/// use sealsum_client::{AcceptedTerms, Debit, Ledger, RoundPolicy, SpendRefused};
+///
+/// fn earn<'ledger>(
+///     ledger: &'ledger mut Ledger,
+///     terms: &AcceptedTerms,
+///     policy: &RoundPolicy,
+/// ) -> Result<Debit<'ledger>, SpendRefused> {
+///     ledger.reserve(terms, policy)
+/// }
+/// ```
+#[must_use]
+pub struct Debit<'ledger> {
+    transaction: Transaction<'ledger>,
+    path: &'ledger Path,
+    client: ClientId,
+    round_id: RoundId,
+    task: TaskName,
+    round_number: u64,
+    base_model: Digest,
+    unproven_retry: bool,
+}
+
+/// A contribution whose record, debit and bytes are on the disk. Nothing else is ever uploaded.
+///
+/// Only a commit makes one, and the ledger from what was committed:
+///
+/// ```compile_fail
+/// fn forge(header: sealsum_protocol::ContributionHeader) -> sealsum_client::SpentContribution {
+///     sealsum_client::SpentContribution { header }
+/// }
+/// ```
+///
+/// ```
+/// use sealsum_client::{LedgerError, SealedContribution, SpentContribution};
+///
+/// fn earn(sealed: SealedContribution<'_>) -> Result<SpentContribution, LedgerError> {
+///     sealed.commit()
+/// }
+/// ```
+#[must_use]
+pub struct SpentContribution {
+    header: ContributionHeader,
+    prefix: Bytes,
+    body: Bytes,
+    clamped: u64,
+}
+
+impl SpentContribution {
+    fn new(header: ContributionHeader, body: Vec<u8>, clamped: u64) -> Self {
+        Self {
+            prefix: upload::prefix(&header).into(),
+            header,
+            body: body.into(),
+            clamped,
+        }
+    }
+
+    /// The round that it is for.
+    #[must_use]
+    pub fn round_id(&self) -> RoundId {
+        self.header.round_id
+    }
+
+    /// Its header.
+    #[must_use]
+    pub fn header(&self) -> &ContributionHeader {
+        &self.header
+    }
+
+    /// Elements that were clamped when it was encoded.
+    #[must_use]
+    pub fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// What goes over the network: the header's prefix, then the packed body.
+    pub(crate) fn upload(&self) -> [Bytes; 2] {
+        [self.prefix.clone(), self.body.clone()]
+    }
+}
+
+impl Ledger {
+    /// Reserves a round: checks what is spent and opens the transaction that will spend it.
+    ///
+    /// # Errors
+    /// [`SpendRefused`]; the ledger is as it was.
+    pub fn reserve(
+        &mut self,
+        terms: &AcceptedTerms,
+        policy: &RoundPolicy,
+    ) -> Result<Debit<'_>, SpendRefused> {
+        let (ours, theirs) = (self.trust, terms.trust());
+        if ours != theirs {
+            return Err(SpendRefused::OtherTrust {
+                ledger: ours.as_str(),
+                round: theirs.as_str(),
+            });
+        }
+        let round_id = terms.round_id();
+        let round = terms.params().terms();
+        let at_fault = LedgerError::sql(&self.path);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&at_fault)?;
+        if is_recorded(&transaction, &round_id).map_err(&at_fault)? {
+            return Err(SpendRefused::SealedBefore(round_id));
+        }
+        let budget = policy.terms().budget.contributions;
+        let used = used(&transaction).map_err(&at_fault)?;
+        if used >= budget {
+            return Err(SpendRefused::BudgetSpent { budget, used });
+        }
+        let earlier = conflict(
+            &transaction,
+            &round.task,
+            round.round_number,
+            &round.base_model,
+        )
+        .map_err(&at_fault)?;
+        let unproven_retry = match earlier {
+            None => false,
+            Some(earlier) => {
+                let allowed = policy.terms().unproven_retries;
+                let retries = retries(&transaction, &round.task).map_err(&at_fault)?;
+                if earlier.state == RecordState::Summed || retries >= allowed {
+                    return Err(SpendRefused::SpentBefore(Box::new(SpentBefore {
+                        earlier,
+                        round_number: round.round_number,
+                        allowed,
+                        retries,
+                    })));
+                }
+                true
+            }
+        };
+        Ok(Debit {
+            transaction,
+            path: &self.path,
+            client: self.client,
+            round_id,
+            task: round.task.clone(),
+            round_number: round.round_number,
+            base_model: round.base_model,
+            unproven_retry,
+        })
+    }
+
+    /// The stored bytes of a contribution that is not known to have arrived: to be sent again,
+    /// since nothing is ever sealed twice.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger can't be read.
+    pub fn stored(&self, round_id: &RoundId) -> Result<Option<SpentContribution>, LedgerError> {
+        let Some(record) = self.record(round_id)? else {
+            return Ok(None);
+        };
+        if record.state != RecordState::Sealed {
+            return Ok(None);
+        }
+        let body = self.body(round_id).map_err(LedgerError::sql(&self.path))?;
+        Ok(Some(SpentContribution::new(
+            record.header,
+            body,
+            record.clamped,
+        )))
+    }
+
+    fn body(&self, round_id: &RoundId) -> rusqlite::Result<Vec<u8>> {
+        let mut parts = self
+            .connection
+            .prepare("SELECT bytes FROM masked_updates WHERE round_id = ?1 ORDER BY part")?;
+        let mut rows = parts.query(params![round_id.as_bytes()])?;
+        let mut body = Vec::new();
+        while let Some(row) = rows.next()? {
+            body.extend_from_slice(row.get_ref(0)?.as_blob()?);
+        }
+        Ok(body)
+    }
+
+    /// Contributions that count against the budget.
+    ///
+    /// # Errors
+    /// [`LedgerError`] if the ledger can't be read.
+    pub fn used(&self) -> Result<u32, LedgerError> {
+        used(&self.connection).map_err(LedgerError::sql(&self.path))
+    }
+}
+
+impl Debit<'_> {
+    /// The round that is reserved.
+    pub(crate) fn round_id(&self) -> RoundId {
+        self.round_id
+    }
+
+    /// The client that the contribution will be from: the ledger's own.
+    pub(crate) fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// Commits record, debit and sealed bytes at once.
+    pub(crate) fn commit(
+        self,
+        binding: &RoundBinding,
+        (header, masked): (ContributionHeader, MaskedUpdate),
+        clamped: u64,
+        now: UnixMillis,
+    ) -> Result<SpentContribution, LedgerError> {
+        let at_fault = LedgerError::sql(self.path);
+        self.write(binding, &header, &masked.0, clamped, now)
+            .map_err(at_fault)?;
+        Ok(SpentContribution::new(header, masked.0, clamped))
+    }
+
+    fn write(
+        self,
+        binding: &RoundBinding,
+        header: &ContributionHeader,
+        body: &[u8],
+        clamped: u64,
+        now: UnixMillis,
+    ) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "INSERT INTO contributions (round_id, task, round_number, base_model, state, \
+             unproven_retry, sealed_at, clamped, binding, contribution, header) \
+             VALUES (?1, ?2, ?3, ?4, 'sealed', ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                self.round_id.as_bytes(),
+                self.task.as_str(),
+                self.round_number.cast_signed(),
+                self.base_model.as_bytes(),
+                self.unproven_retry,
+                now.0.cast_signed(),
+                clamped.cast_signed(),
+                canonical::encode(binding),
+                header.digest().as_bytes(),
+                canonical::encode(header),
+            ],
+        )?;
+        for (part, bytes) in (0_i64..).zip(body.chunks(PART_BYTES)) {
+            self.transaction.execute(
+                "INSERT INTO masked_updates (round_id, part, bytes) VALUES (?1, ?2, ?3)",
+                params![self.round_id.as_bytes(), part, bytes],
+            )?;
+        }
+        self.transaction.commit()
+    }
+}
+
+fn is_recorded(connection: &rusqlite::Connection, round_id: &RoundId) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM contributions WHERE round_id = ?1)",
+        params![round_id.as_bytes()],
+        |row| row.get(0),
+    )
+}
+
+fn used(connection: &rusqlite::Connection) -> rusqlite::Result<u32> {
+    connection.query_row(
+        "SELECT count(*) FROM contributions WHERE state <> 'refunded'",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Retries are counted over a task's lifetime: one that was refunded later stays counted.
+fn retries(connection: &rusqlite::Connection, task: &TaskName) -> rusqlite::Result<u32> {
+    connection.query_row(
+        "SELECT count(*) FROM contributions WHERE task = ?1 AND unproven_retry = 1",
+        params![task.as_str()],
+        |row| row.get(0),
+    )
+}
+
+/// The contribution that spent this number or base model; one that is proven to be in a sum first.
+fn conflict(
+    connection: &rusqlite::Connection,
+    task: &TaskName,
+    round_number: u64,
+    base_model: &Digest,
+) -> rusqlite::Result<Option<Record>> {
+    connection
+        .query_row(
+            &format!(
+                "SELECT {COLUMNS} FROM contributions WHERE task = ?1 AND state <> 'refunded' \
+                 AND (round_number = ?2 OR base_model = ?3) \
+                 ORDER BY state = 'summed' DESC, sealed_at DESC LIMIT 1"
+            ),
+            params![
+                task.as_str(),
+                round_number.cast_signed(),
+                base_model.as_bytes()
+            ],
+            Record::read,
+        )
+        .optional()
+}
+
+/// Why this site does not seal for a round. Nothing was recorded or sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpendRefused {
+    /// The ledger can't be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A mock's round on a real ledger, or the other way round.
+    #[error("this is the ledger for {ledger} rounds, the round's trust is {round}")]
+    OtherTrust {
+        /// Of the ledger.
+        ledger: &'static str,
+        /// Of the round.
+        round: &'static str,
+    },
+    /// This very round has a contribution, whose stored bytes are to be sent again.
+    #[error("round {0} has a sealed contribution of this site, which is never made anew")]
+    SealedBefore(RoundId),
+    /// The data set's budget is used up.
+    #[error(
+        "this data set's budget is spent: {used} contributions count, the policy's budget.contributions is {budget}; a contribution that is proven to be in no sum comes back by `sealsum ledger refund`"
+    )]
+    BudgetSpent {
+        /// By the policy.
+        budget: u32,
+        /// In the ledger.
+        used: u32,
+    },
+    /// The round's number or base model is spent.
+    #[error("{0}")]
+    SpentBefore(Box<SpentBefore>),
+}
+
+/// A round whose number or base model is spent by an earlier contribution.
+#[derive(Debug)]
+pub struct SpentBefore {
+    /// What spent it.
+    pub earlier: Record,
+    /// The number of the round that is refused.
+    pub round_number: u64,
+    /// Unproven retries that the policy allows the task.
+    pub allowed: u32,
+    /// Unproven retries that the task has used.
+    pub retries: u32,
+}
+
+impl core::fmt::Display for SpentBefore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let earlier = &self.earlier;
+        let shared = if earlier.round_number == self.round_number {
+            format!("round {} of task {}", earlier.round_number, earlier.task)
+        } else {
+            format!("the same base model of task {}", earlier.task)
+        };
+        write!(
+            f,
+            "this site already sealed a contribution for {shared} (round id {}, {}); nothing was sent now. ",
+            earlier.round_id, earlier.state
+        )?;
+        if earlier.state == RecordState::Summed {
+            return f.write_str(
+                "A receipt proves that it is in a released sum: a second sum with it could be subtracted from the first and show this site's update. It is never repeated.",
+            );
+        }
+        write!(
+            f,
+            "Nothing proves that the first attempt let nothing out: whoever holds a sum with this site's update and a second one could subtract the two and learn what this site sent. \
+             If that round was aborted, or ended without this site, its proof frees it: `sealsum ledger refund`. \
+             If its enclave is lost, no proof can ever come; whoever answers for the data may then accept that risk by the policy's line `unproven_retries = {}` (now {}, {} used for this task).",
+            self.retries.saturating_add(1),
+            self.allowed,
+            self.retries
+        )
+    }
+}
+
+/// SQLite holds at most 10^9 bytes in one value; a masked update may be larger.
+const PART_BYTES: usize = 16 << 20;

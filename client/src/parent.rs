@@ -1,0 +1,367 @@
+//! The parent's HTTP API, from the client's side. The parent is not trusted: every answer has a
+//! bound on its length and is a claim until somebody verifies it.
+//!
+//! A masked update leaves through [`Parent::contribute`] alone, which takes nothing but what
+//! the ledger has committed.
+
+mod error;
+mod summary;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, Url};
+use sealsum_protocol::offer::OFFER_LIMIT;
+use sealsum_protocol::{
+    AbortReceipt, Acceptance, ClientId, ClientNonce, CohortProof, Receipt, RoundEvidence, RoundId,
+    RoundOffer, Signed, SignedRoundParams, TaskName, canonical,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ledger::SpentContribution;
+
+pub use error::ParentError;
+pub use summary::RoundSummary;
+
+/// A parent by its URL.
+#[derive(Clone)]
+pub struct Parent {
+    base: Url,
+    http: Client,
+}
+
+/// Which round to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Round(RoundId),
+    /// The newest of this task that is collecting.
+    Task(TaskName),
+}
+
+impl Parent {
+    /// A parent at `http://HOST:PORT`, or below a path there.
+    ///
+    /// # Errors
+    /// [`ParentError::Url`] and [`ParentError::Https`]; nothing is connected yet.
+    pub fn new(url: &str) -> Result<Self, ParentError> {
+        let not_one = || ParentError::Url(url.to_owned());
+        let mut base = Url::parse(url).map_err(|_| not_one())?;
+        match base.scheme() {
+            "http" if base.has_host() => {}
+            "https" => return Err(ParentError::Https(url.to_owned())),
+            _ => return Err(not_one()),
+        }
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        // No proxy from the environment, no redirect: the data holder named this address.
+        let http = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .map_err(|_| not_one())?;
+        Ok(Self { base, http })
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// Opens a round.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn open_round(
+        &self,
+        params: &SignedRoundParams,
+    ) -> Result<RoundSummary, ParentError> {
+        let request = self
+            .request(Method::POST, "rounds")
+            .timeout(ANSWER_TIMEOUT)
+            .header(CONTENT_TYPE, CBOR)
+            .body(canonical::encode(params));
+        self.json(request).await
+    }
+
+    /// How a round stands.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn round(&self, round_id: &RoundId) -> Result<RoundSummary, ParentError> {
+        let request = self.request(Method::GET, &format!("rounds/{round_id}"));
+        self.json(request.timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// Asks for an offer with fresh evidence. `nonce` has to be fresh and random.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn offer(
+        &self,
+        target: &Target,
+        nonce: &ClientNonce,
+    ) -> Result<RoundOffer, ParentError> {
+        let path = match target {
+            Target::Round(round_id) => format!("rounds/{round_id}/offer?nonce={nonce}"),
+            Target::Task(task) => format!("tasks/{task}/offer?nonce={nonce}"),
+        };
+        self.cbor(Method::GET, &path, OFFER_LIMIT as u64, "a round's offer")
+            .await
+    }
+
+    /// Uploads a committed contribution. `progress` is told bytes sent and bytes in all.
+    ///
+    /// # Errors
+    /// [`ParentError`]; the same call may be repeated, it sends the same bytes.
+    pub async fn contribute(
+        &self,
+        contribution: &SpentContribution,
+        progress: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Result<Signed<Acceptance>, ParentError> {
+        let header = contribution.header();
+        let path = format!("rounds/{}/contributions/{}", header.round_id, header.client);
+        let parts = contribution.upload();
+        let total = parts.iter().map(|part| part.len() as u64).sum();
+        let request = self
+            .request(Method::PUT, &path)
+            .header(CONTENT_TYPE, OCTETS)
+            .header(CONTENT_LENGTH, total)
+            .body(counted(parts, total, progress));
+        let response = self.send(request).await?;
+        decoded(&read(response, STATEMENT_LIMIT).await?, "an acceptance")
+    }
+
+    /// Closes a round and waits until it is released.
+    ///
+    /// # Errors
+    /// [`ParentError`]; the parent goes on closing, and the same call joins it.
+    pub async fn close(&self, round_id: &RoundId) -> Result<RoundSummary, ParentError> {
+        let request = self.request(Method::POST, &format!("rounds/{round_id}/close"));
+        self.json(request).await
+    }
+
+    /// Aborts a round.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn abort(&self, round_id: &RoundId) -> Result<Signed<AbortReceipt>, ParentError> {
+        let path = format!("rounds/{round_id}/abort");
+        self.cbor(Method::POST, &path, STATEMENT_LIMIT, "an abort receipt")
+            .await
+    }
+
+    /// The evidence that was kept of a round.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn evidence(&self, round_id: &RoundId) -> Result<RoundEvidence, ParentError> {
+        let path = format!("rounds/{round_id}/evidence");
+        self.cbor(Method::GET, &path, OFFER_LIMIT as u64, "a round's evidence")
+            .await
+    }
+
+    /// The receipt of a released round.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn receipt(&self, round_id: &RoundId) -> Result<Signed<Receipt>, ParentError> {
+        let path = format!("rounds/{round_id}/receipt");
+        self.cbor(Method::GET, &path, RECEIPT_LIMIT, "a receipt")
+            .await
+    }
+
+    /// The abort receipt of an aborted round.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn abort_receipt(
+        &self,
+        round_id: &RoundId,
+    ) -> Result<Signed<AbortReceipt>, ParentError> {
+        let path = format!("rounds/{round_id}/abort-receipt");
+        self.cbor(Method::GET, &path, STATEMENT_LIMIT, "an abort receipt")
+            .await
+    }
+
+    /// What shows that a client is in a released round's cohort, or is not.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn proof(
+        &self,
+        round_id: &RoundId,
+        client: &ClientId,
+    ) -> Result<CohortProof, ParentError> {
+        let path = format!("rounds/{round_id}/proofs/{client}");
+        self.cbor(Method::GET, &path, PROOF_LIMIT, "a cohort proof")
+            .await
+    }
+
+    /// The aggregate of a released round: exactly `bytes` of packed blocks. `progress` is told
+    /// bytes received and bytes in all.
+    ///
+    /// # Errors
+    /// [`ParentError`].
+    pub async fn aggregate(
+        &self,
+        round_id: &RoundId,
+        bytes: u64,
+        progress: impl Fn(u64, u64),
+    ) -> Result<Vec<u8>, ParentError> {
+        let request = self.request(Method::GET, &format!("rounds/{round_id}/aggregate"));
+        let mut response = self.send(request).await?;
+        let mut aggregate = Vec::new();
+        while let Some(chunk) = next_chunk(&mut response).await? {
+            let received = aggregate.len() as u64 + chunk.len() as u64;
+            if received > bytes {
+                return Err(ParentError::TooLong { limit: bytes });
+            }
+            aggregate.extend_from_slice(&chunk);
+            progress(received, bytes);
+        }
+        if (aggregate.len() as u64) < bytes {
+            let cause = format!("{} of {bytes} bytes came", aggregate.len());
+            return Err(ParentError::BrokeOff { cause });
+        }
+        Ok(aggregate)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}v1/{path}", self.base))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ParentError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ParentError::unreachable(self.url(), &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = read(response, PROBLEM_LIMIT).await.unwrap_or_default();
+        Err(ParentError::problem(status, retry_after, &body))
+    }
+
+    async fn cbor<T: Serialize + DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        limit: u64,
+        expected: &'static str,
+    ) -> Result<T, ParentError> {
+        let request = self.request(method, path).timeout(ANSWER_TIMEOUT);
+        let response = self.send(request).await?;
+        decoded(&read(response, limit).await?, expected)
+    }
+
+    async fn json(&self, request: RequestBuilder) -> Result<RoundSummary, ParentError> {
+        let response = self.send(request).await?;
+        let body = read(response, PROBLEM_LIMIT).await?;
+        serde_json::from_slice(&body).map_err(|_| ParentError::Form {
+            expected: "a round's summary",
+        })
+    }
+}
+
+/// A body in small pieces, each counted as it is handed to the connection.
+fn counted(
+    parts: [Bytes; 2],
+    total: u64,
+    progress: impl Fn(u64, u64) + Send + Sync + 'static,
+) -> Body {
+    let mut sent = 0;
+    let pieces = parts.into_iter().flat_map(|mut part| {
+        core::iter::from_fn(move || {
+            let piece = part.split_to(part.len().min(PIECE_BYTES));
+            (!piece.is_empty()).then_some(piece)
+        })
+    });
+    Body::wrap_stream(stream::iter(pieces.map(move |piece| {
+        sent += piece.len() as u64;
+        progress(sent, total);
+        Ok::<_, core::convert::Infallible>(piece)
+    })))
+}
+
+async fn read(mut response: Response, limit: u64) -> Result<Vec<u8>, ParentError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = next_chunk(&mut response).await? {
+        if body.len() as u64 + chunk.len() as u64 > limit {
+            return Err(ParentError::TooLong { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, ParentError> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, response.chunk()).await {
+        Ok(chunk) => chunk.map_err(|error| ParentError::broke_off(&error)),
+        Err(_) => Err(ParentError::BrokeOff {
+            cause: format!("nothing came for {} s", ANSWER_TIMEOUT.as_secs()),
+        }),
+    }
+}
+
+fn decoded<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    expected: &'static str,
+) -> Result<T, ParentError> {
+    canonical::decode(bytes).map_err(|_| ParentError::Form { expected })
+}
+
+const CBOR: &str = "application/cbor";
+const OCTETS: &str = "application/octet-stream";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For answers that need no work of size. Uploads and closes take as long as they take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const PIECE_BYTES: usize = 64 * 1024;
+const PROBLEM_LIMIT: u64 = 64 * 1024;
+/// An acceptance or abort receipt is below 400 bytes.
+const STATEMENT_LIMIT: u64 = 4 * 1024;
+/// A receipt lists up to 1024 exclusions of 34 bytes.
+const RECEIPT_LIMIT: u64 = 64 * 1024;
+/// Two members with paths of at most 32 hashes.
+const PROOF_LIMIT: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_has_an_http_url() {
+        assert_eq!(
+            Parent::new("http://127.0.0.1:8080").unwrap().url(),
+            "http://127.0.0.1:8080/"
+        );
+        assert_eq!(
+            Parent::new("http://host/below").unwrap().url(),
+            "http://host/below/"
+        );
+        for not_one in ["", "127.0.0.1:8080", "ftp://host", "unix:/run/parent"] {
+            assert!(
+                matches!(Parent::new(not_one), Err(ParentError::Url(_))),
+                "{not_one}"
+            );
+        }
+    }
+
+    #[test]
+    fn https_is_refused_with_its_reason() {
+        let error = Parent::new("https://parent.example").err().unwrap();
+        assert!(matches!(error, ParentError::Https(_)));
+        assert!(error.to_string().contains("http only"), "{error}");
+    }
+}

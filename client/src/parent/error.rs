@@ -1,0 +1,159 @@
+//! What can go wrong between client and parent, before anything is believed.
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+/// Why the parent gave no answer that can be used. Nothing it says is trusted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParentError {
+    /// Not a URL that a parent can have.
+    #[error("{0:?} is not a parent's URL; expected http://HOST:PORT")]
+    Url(String),
+    /// HTTPS, which this version does not speak.
+    #[error(
+        "{0:?}: this version speaks http only, TLS comes with a later one; updates are sealed to the enclave either way, so use http://, through a tunnel if the network must not see who takes part"
+    )]
+    Https(String),
+    /// Nobody answers.
+    #[error("the parent at {url} can't be reached: {cause}; is it running?")]
+    Unreachable {
+        /// Its URL.
+        url: String,
+        /// The last cause, as the system words it.
+        cause: String,
+    },
+    /// The parent declined, as RFC 9457 has it.
+    #[error("the parent declined ({status}, {code}): {detail}")]
+    Problem {
+        /// HTTP status.
+        status: u16,
+        /// The stable code.
+        code: String,
+        /// The parent's words, without control characters.
+        detail: String,
+        /// Seconds after which it asks to be tried again.
+        retry_after: Option<u64>,
+    },
+    /// More bytes than such an answer has.
+    #[error("the parent's answer is longer than the {limit} bytes that it may have")]
+    TooLong {
+        /// The bound.
+        limit: u64,
+    },
+    /// Fewer bytes than announced, or a broken connection in the middle.
+    #[error("the parent's answer broke off: {cause}; try again")]
+    BrokeOff {
+        /// The last cause.
+        cause: String,
+    },
+    /// Not what such an answer looks like.
+    #[error("the parent's answer is not {expected}")]
+    Form {
+        /// What was asked for.
+        expected: &'static str,
+    },
+}
+
+impl ParentError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::BrokeOff { .. } => true,
+            Self::Problem { status, .. } => matches!(status, 429 | 500..=599),
+            _ => false,
+        }
+    }
+
+    /// Whether the parent says that there is no such thing (yet).
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Problem { status: 404, .. })
+    }
+
+    pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Self {
+        Self::Unreachable {
+            url: url.to_owned(),
+            cause: last_cause(error),
+        }
+    }
+
+    pub(super) fn broke_off(error: &reqwest::Error) -> Self {
+        Self::BrokeOff {
+            cause: last_cause(error),
+        }
+    }
+
+    /// Reads a problem document; whatever it is, it becomes a problem.
+    pub(super) fn problem(status: StatusCode, retry_after: Option<u64>, body: &[u8]) -> Self {
+        let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+        let words = |text: Option<String>, otherwise: &str| {
+            let text = text.filter(|text| !text.is_empty());
+            printable(&text.unwrap_or_else(|| otherwise.to_owned()))
+        };
+        let reason = status.canonical_reason().unwrap_or("no reason given");
+        Self::Problem {
+            status: status.as_u16(),
+            code: words(problem.code, "no_code"),
+            detail: words(problem.detail.or(problem.title), reason),
+            retry_after,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Problem {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+/// The innermost error is the system's own words; the outer ones repeat the URL.
+fn last_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    printable(&cause.to_string())
+}
+
+/// A stranger's words without control characters, cut to a paragraph: they end up on a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(DETAIL_LIMIT)
+        .collect()
+}
+
+const DETAIL_LIMIT: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(body: &[u8]) -> (String, String) {
+        match ParentError::problem(StatusCode::CONFLICT, None, body) {
+            ParentError::Problem { code, detail, .. } => (code, detail),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_problem_keeps_its_code_and_loses_its_control_characters() {
+        let body = br#"{"code":"wrong_phase","detail":"over\u001b[2J\nnow","status":409}"#;
+        assert_eq!(
+            detail(body),
+            ("wrong_phase".to_owned(), "over [2J now".to_owned())
+        );
+    }
+
+    #[test]
+    fn whatever_is_no_problem_document_is_still_a_problem() {
+        assert_eq!(detail(b"<html>"), ("no_code".into(), "Conflict".into()));
+        assert_eq!(detail(&vec![b'['; 100_000]).0, "no_code");
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+
+fn schema(tensors: &[(&str, &[u64], Dtype)]) -> Schema {
+    Schema {
+        tensors: tensors
+            .iter()
+            .map(|(name, shape, dtype)| TensorSpec {
+                name: (*name).to_owned(),
+                shape: shape.to_vec(),
+                dtype: *dtype,
+            })
+            .collect(),
+    }
+}
+
+fn refusal(update: Schema, base: Schema, wanted: &Digest) -> String {
+    let dimension = update.dimension().unwrap() as usize;
+    let update = Update {
+        schema: update,
+        values: vec![0.0; dimension],
+    };
+    let base = BaseModel {
+        schema: base,
+        digest: Digest::new([0; 32]),
+    };
+    check_layout(&update, &base, wanted)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn the_tensor_that_differs_is_named() {
+    let base = schema(&[
+        ("bias", &[10], Dtype::F32),
+        ("weight", &[10, 64], Dtype::F32),
+    ]);
+    let cases = [
+        (
+            schema(&[
+                ("bias", &[10], Dtype::F32),
+                ("weight", &[64, 10], Dtype::F32),
+            ]),
+            "tensor \"weight\" is F32 [64, 10], the base model has F32 [10, 64]",
+        ),
+        (
+            schema(&[
+                ("bias", &[10], Dtype::F64),
+                ("weight", &[10, 64], Dtype::F32),
+            ]),
+            "tensor \"bias\" is F64 [10], the base model has F32 [10]",
+        ),
+        (
+            schema(&[("weight", &[10, 64], Dtype::F32)]),
+            "tensor \"bias\" (F32 [10]) of the base model is missing",
+        ),
+        (
+            schema(&[
+                ("bias", &[10], Dtype::F32),
+                ("head", &[1], Dtype::F32),
+                ("weight", &[10, 64], Dtype::F32),
+            ]),
+            "tensor \"head\" (F32 [1]) is not in the base model",
+        ),
+    ];
+    for (update, words) in cases {
+        let refused = refusal(update, base.clone(), &base.digest());
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn without_a_base_model_of_the_rounds_layout_the_digests_are_named() {
+    let wanted = Digest::new([9; 32]);
+    let own = schema(&[("", &[3], Dtype::F64)]);
+    let refused = refusal(own.clone(), own.clone(), &wanted);
+    assert!(refused.contains(&wanted.to_string()), "{refused}");
+    assert!(refused.contains(&own.digest().to_string()), "{refused}");
+}
+
+#[test]
+fn the_same_numbers_in_another_layout_or_type_are_another_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let mut digests = Vec::new();
+    for shape in [&[4_u64][..], &[2, 2]] {
+        for dtype in [Dtype::F32, Dtype::F64] {
+            let schema = schema(&[("w", shape, dtype)]);
+            let bytes = to_safetensors(&schema, &[1.0, 2.0, 3.0, 4.0]).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            digests.push(BaseModel::read(&path).unwrap().digest());
+        }
+    }
+    std::fs::write(&path, to_npy(&[1.0, 2.0, 3.0, 4.0])).unwrap();
+    digests.push(BaseModel::read(&path).unwrap().digest());
+    let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
+    assert_eq!(distinct.len(), 5);
+    assert_eq!(
+        BaseModel::from_values(&[1.0, 2.0, 3.0, 4.0]).digest(),
+        digests[4]
+    );
+}
+
+#[test]
+fn a_file_of_another_kind_or_without_numbers_is_refused() {
+    let content = |bytes: Vec<u8>| TensorFile::parse(bytes).err().unwrap();
+    assert!(matches!(
+        content(b"PK\x03\x04 a zip".to_vec()),
+        ContentError::Unknown
+    ));
+    assert!(matches!(content(Vec::new()), ContentError::Unknown));
+    assert!(matches!(content(to_npy(&[])), ContentError::Empty));
+    let none = to_safetensors(&schema(&[]), &[]).unwrap();
+    assert!(matches!(content(none), ContentError::Empty));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_the_readers_panic(tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200), npy in proptest::bool::ANY) {
+        let mut bytes = if npy { npy::MAGIC.to_vec() } else { vec![20, 0, 0, 0, 0, 0, 0, 0, b'{'] };
+        bytes.extend(tail);
+        let _ = TensorFile::parse(bytes);
+    }
+}
