@@ -1,0 +1,89 @@
+//! The two servers: the mock enclave and the parent, as processes that end with the demo.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::programs::Programs;
+
+/// Both servers, running.
+pub(super) struct Servers {
+    /// The parent's address.
+    pub(super) parent: SocketAddr,
+    /// The appraisal policy that pins this mock.
+    pub(super) appraisal_policy: PathBuf,
+    // Dropped in this order: the parent ends before its enclave.
+    _parent: Server,
+    _enclave: Server,
+}
+
+impl Servers {
+    /// Starts them, their files below `folder`.
+    pub(super) fn start(programs: &Programs, folder: &Path) -> Result<Self> {
+        let appraisal_policy = folder.join("appraisal.toml");
+        let mut mock = Command::new(programs.path("sealsum-mock-enclave"));
+        mock.args(["--listen", "tcp:127.0.0.1:0", "--state"])
+            .arg(folder.join("enclave"))
+            .arg("--write-policy")
+            .arg(&appraisal_policy);
+        let (enclave, said) = Server::start(mock, &folder.join("enclave.log"))?;
+        let address = said["listening"].as_str().unwrap_or_default().to_owned();
+        let mut parent = Command::new(programs.path("sealsum-parent"));
+        parent
+            .args(["--listen", "127.0.0.1:0", "--enclave", &address, "--data"])
+            .arg(folder.join("parent"));
+        let (parent, said) = Server::start(parent, &folder.join("parent.log"))?;
+        let url = said["listening"].as_str().unwrap_or_default();
+        let address = url.strip_prefix("http://").unwrap_or(url).parse();
+        Ok(Self {
+            parent: address.with_context(|| format!("the parent listens at {url:?}"))?,
+            appraisal_policy,
+            _parent: parent,
+            _enclave: enclave,
+        })
+    }
+
+    /// The parent as its clients name it.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.parent)
+    }
+}
+
+/// A process that is killed when the demo ends, however it ends.
+struct Server(Child);
+
+impl Server {
+    /// Starts a program and waits for the one line of JSON by which it says that it is ready.
+    fn start(mut command: Command, log: &Path) -> Result<(Self, Value)> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log)?)
+            .spawn()
+            .with_context(|| format!("{command:?} did not start"))?;
+        let stdout = child.stdout.take();
+        let server = Self(child);
+        let mut line = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let said = serde_json::from_str(&line).with_context(|| {
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            format!("{command:?} did not say that it is ready: {line}{log}")
+        })?;
+        Ok((server, said))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone after this.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
