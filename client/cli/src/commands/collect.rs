@@ -1,0 +1,141 @@
+//! `sealsum collect`: fetch a released aggregate, verify it, and see whether this site is in it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use sealsum_client::update::{to_npy, to_safetensors};
+use sealsum_client::{
+    BaseModel, Identity, Ledger, Parent, RoundPolicy, VerifiedAggregate, collect,
+};
+use sealsum_protocol::{RoundId, canonical};
+use serde_json::json;
+
+use super::file;
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::progress;
+
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// The parent's URL
+    #[arg(long, value_name = "URL")]
+    parent: String,
+    /// What this data holder accepts
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The identity's folder, to prove that its own contribution is in the sum
+    #[arg(long, value_name = "DIR")]
+    identity: Option<PathBuf>,
+    /// Where to write the aggregate: .npy (d 64-bit floats), or .safetensors (the base model's layout)
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The layout of a .safetensors output
+    #[arg(long, value_name = "FILE")]
+    base_model: Option<PathBuf>,
+    /// Save the receipt here
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Save the evidence here
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+    /// The enclave is a mock, which protects nothing
+    #[arg(long)]
+    mock: bool,
+    /// The round
+    round_id: RoundId,
+}
+
+/// How the aggregate is written.
+enum Format {
+    Npy,
+    Safetensors(BaseModel),
+}
+
+impl Args {
+    pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
+        let policy = RoundPolicy::load(&self.policy)?;
+        let trust = policy.trust(self.mock)?;
+        let format = self.format()?;
+        let parent = Parent::new(&self.parent)?;
+        let mut ledger = match &self.identity {
+            Some(folder) => Some(Ledger::open(&Identity::load(folder)?, trust)?),
+            None => None,
+        };
+        let bar = progress::bar("download", json);
+        let aggregate = collect(
+            &parent,
+            &policy,
+            ledger.as_mut(),
+            &self.round_id,
+            self.mock,
+            |done, total| progress::advance(&bar, done, total),
+        )
+        .await?;
+        bar.finish_and_clear();
+        self.save(&format, &aggregate)?;
+        Ok(self.report(&aggregate))
+    }
+
+    fn format(&self) -> Result<Format, Failure> {
+        match (extension(&self.out), &self.base_model) {
+            (Some("npy"), _) => Ok(Format::Npy),
+            (Some("safetensors"), Some(model)) => Ok(Format::Safetensors(BaseModel::read(model)?)),
+            (Some("safetensors"), None) => Err(Failure::usage(
+                "a .safetensors output takes its layout from --base-model",
+            )),
+            _ => Err(Failure::usage("--out ends in .npy or .safetensors")),
+        }
+    }
+
+    fn save(&self, format: &Format, aggregate: &VerifiedAggregate) -> Result<(), Failure> {
+        let bytes = match format {
+            Format::Npy => to_npy(&aggregate.values),
+            Format::Safetensors(model) => to_safetensors(model.schema(), &aggregate.values)
+                .map_err(|error| Failure::configuration("layout", &error))?,
+        };
+        file::write(&self.out, &bytes)?;
+        if let Some(path) = &self.receipt {
+            file::write(path, &canonical::encode(&aggregate.receipt))?;
+        }
+        if let Some(path) = &self.evidence {
+            file::write(path, &canonical::encode(aggregate.verified.evidence()))?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, aggregate: &VerifiedAggregate) -> Report {
+        let verified = &aggregate.verified;
+        let receipt = verified.receipt();
+        let own = aggregate.own_contribution.as_str();
+        let out = self.out.display().to_string();
+        let json = json!({
+            "round_id": receipt.round_id.to_string(),
+            "cohort_size": receipt.cohort_size,
+            "total_weight": receipt.total_weight,
+            "excluded": receipt.excluded.len(),
+            "own_contribution": own,
+            "receipt_ok": true,
+            "trust": verified.trust().as_str(),
+            "dimension": aggregate.values.len(),
+            "downloaded_bytes": verified.aggregate_bytes(),
+            "out": out,
+        });
+        let text = format!(
+            "aggregate         {} values of {} clients, to {out}\nown contribution  {own}\nreceipt           verified\ntrust             {}",
+            aggregate.values.len(),
+            receipt.cohort_size,
+            verified.trust()
+        );
+        Report::new(json, text)
+    }
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension()?.to_str()
+}
+
+const EXAMPLE: &str = "Example:
+  sealsum collect --parent http://127.0.0.1:8080 --policy clinic.toml --identity clinic \\
+      --out aggregate.npy \\
+      6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

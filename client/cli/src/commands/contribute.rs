@@ -1,0 +1,127 @@
+//! `sealsum contribute`: seal an update for an attested enclave, spend it, upload it.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args as ClapArgs};
+use sealsum_client::{
+    BaseModel, Client, ContributeOptions, Contributed, Identity, Parent, RoundPolicy, Target,
+    Update, system_clock,
+};
+use sealsum_protocol::fixed::OutOfRange;
+use sealsum_protocol::{RoundId, TaskName};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::output::Report;
+use crate::progress;
+
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLE, group = ArgGroup::new("target").required(true).args(["task", "round"]))]
+pub(crate) struct Args {
+    /// The parent's URL
+    #[arg(long, value_name = "URL")]
+    parent: String,
+    /// The identity's folder
+    #[arg(long, value_name = "DIR")]
+    identity: PathBuf,
+    /// What this data holder accepts
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Join the newest round of this task that is collecting
+    #[arg(long, value_name = "NAME")]
+    task: Option<TaskName>,
+    /// Join this round
+    #[arg(long, value_name = "ROUND_ID")]
+    round: Option<RoundId>,
+    /// The model that the update is relative to
+    #[arg(long, value_name = "FILE")]
+    base_model: PathBuf,
+    /// The update, .npy (f32, f64) or .safetensors (f16, bf16, f32, f64)
+    #[arg(long, value_name = "FILE")]
+    update: PathBuf,
+    /// This site's weight, under the rule weighted-mean
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    weight: u32,
+    /// Refuse values beyond the round's clip instead of clamping them
+    #[arg(long)]
+    refuse_out_of_range: bool,
+    /// The enclave is a mock, which protects nothing
+    #[arg(long)]
+    mock: bool,
+}
+
+impl Args {
+    pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
+        let policy = RoundPolicy::load(&self.policy)?;
+        policy.trust(self.mock)?;
+        let base_model = BaseModel::read(&self.base_model)?;
+        let update = Update::read(&self.update)?;
+        let identity = Identity::load(&self.identity)?;
+        let parent = Parent::new(&self.parent)?;
+        let mut client = Client::new(parent, &identity, policy, system_clock)?;
+        let bar = progress::bar("upload", json);
+        let progress = {
+            let bar = bar.clone();
+            move |done, total| progress::advance(&bar, done, total)
+        };
+        let target = match (self.round, self.task) {
+            (Some(round), _) => {
+                // What is sealed already needs no offer: the round may be closed by now.
+                let again = client.resend(&round, self.mock, progress.clone()).await?;
+                if let Some(contributed) = again {
+                    return Ok(report(&contributed));
+                }
+                Target::Round(round)
+            }
+            (None, Some(task)) => Target::Task(task),
+            (None, None) => return Err(Failure::usage("give --task or --round")),
+        };
+        let options = ContributeOptions {
+            weight: self.weight,
+            out_of_range: if self.refuse_out_of_range {
+                OutOfRange::Refuse
+            } else {
+                OutOfRange::Clamp
+            },
+        };
+        let round = client.join(&target, base_model, self.mock).await?;
+        let contributed = round.contribute(&update, options, progress).await?;
+        bar.finish_and_clear();
+        Ok(report(&contributed))
+    }
+}
+
+fn report(contributed: &Contributed) -> Report {
+    let Contributed {
+        acceptance,
+        clamped,
+        resent,
+        uploaded_bytes,
+        budget_left,
+        trust,
+    } = contributed;
+    let json = json!({
+        "round_id": acceptance.round_id.to_string(),
+        "client_id": acceptance.client.to_string(),
+        "contribution": acceptance.contribution.to_string(),
+        "clamped": clamped,
+        "resent": resent,
+        "trust": trust.as_str(),
+        "budget_left": budget_left,
+        "uploaded_bytes": uploaded_bytes,
+    });
+    let again = if *resent {
+        " (sealed by an earlier call)"
+    } else {
+        ""
+    };
+    let text = format!(
+        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions\ntrust         {trust}",
+        acceptance.contribution, acceptance.round_id
+    );
+    Report::new(json, text)
+}
+
+const EXAMPLE: &str = "Example:
+  sealsum contribute --parent http://127.0.0.1:8080 --identity clinic \\
+      --policy clinic.toml --task wards --base-model model.npy --update update.npy";

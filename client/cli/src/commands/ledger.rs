@@ -1,0 +1,127 @@
+//! `sealsum ledger`: what this identity has spent, and how a round becomes free again.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use sealsum_attestation::Trust;
+use sealsum_client::{Identity, Ledger, Parent, Record, RoundPolicy, refund};
+use sealsum_protocol::RoundId;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output::Report;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show every contribution of this identity
+    #[command(after_help = "Example:\n  sealsum ledger show clinic")]
+    Show {
+        /// The identity's folder
+        dir: PathBuf,
+        /// Show the ledger of mock rounds, which is apart
+        #[arg(long)]
+        mock: bool,
+    },
+    /// Free a round by its abort receipt, or by the proof that this site is not in its sum
+    #[command(after_help = REFUND_EXAMPLE)]
+    Refund {
+        /// The identity's folder
+        dir: PathBuf,
+        /// The parent's URL
+        #[arg(long, value_name = "URL")]
+        parent: String,
+        /// The round
+        round_id: RoundId,
+        /// What this data holder accepts
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// The enclave was a mock, which protects nothing
+        #[arg(long)]
+        mock: bool,
+    },
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> Result<Report, Failure> {
+        match self {
+            Self::Show { dir, mock } => show(&dir, mock),
+            Self::Refund {
+                dir,
+                parent,
+                round_id,
+                policy,
+                mock,
+            } => {
+                let policy = RoundPolicy::load(&policy)?;
+                let mut ledger = Ledger::open(&Identity::load(&dir)?, policy.trust(mock)?)?;
+                let proof = refund(&Parent::new(&parent)?, &mut ledger, &round_id).await?;
+                let budget = policy.terms().budget.contributions;
+                let left = budget.saturating_sub(ledger.used()?);
+                Ok(Report::new(
+                    json!({
+                        "round_id": round_id.to_string(),
+                        "refunded": true,
+                        "proof": proof.as_str(),
+                        "budget_left": left,
+                        "trust": ledger.trust().as_str(),
+                    }),
+                    format!(
+                        "freed round {round_id} by {}; {left} contributions left",
+                        proof.as_str()
+                    ),
+                ))
+            }
+        }
+    }
+}
+
+fn show(dir: &Path, mock: bool) -> Result<Report, Failure> {
+    let trust = if mock { Trust::Mock } else { Trust::AwsNitro };
+    let ledger = Ledger::open(&Identity::load(dir)?, trust)?;
+    let records = ledger.records()?;
+    let spent = ledger.used()?;
+    let rows: Vec<Value> = records.iter().map(row).collect();
+    let mut text = format!(
+        "client {}, {trust} rounds: {spent} contributions count against the budget\n",
+        ledger.client_id()
+    );
+    for record in &records {
+        text += &format!(
+            "{}  {} round {}  {}{}\n",
+            record.round_id,
+            record.task,
+            record.round_number,
+            record.state,
+            if record.unproven_retry {
+                "  (unproven retry)"
+            } else {
+                ""
+            }
+        );
+    }
+    let json = json!({
+        "client_id": ledger.client_id().to_string(),
+        "trust": trust.as_str(),
+        "spent": spent,
+        "records": rows,
+    });
+    Ok(Report::new(json, text))
+}
+
+fn row(record: &Record) -> Value {
+    json!({
+        "round_id": record.round_id.to_string(),
+        "task": record.task.as_str(),
+        "round_number": record.round_number,
+        "base_model": record.base_model.to_string(),
+        "contribution": record.contribution.to_string(),
+        "state": record.state.as_str(),
+        "unproven_retry": record.unproven_retry,
+        "clamped": record.clamped,
+        "sealed_at_ms": record.sealed_at.0,
+    })
+}
+
+const REFUND_EXAMPLE: &str = "Example:
+  sealsum ledger refund clinic --parent http://127.0.0.1:8080 --policy clinic.toml \\
+      6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

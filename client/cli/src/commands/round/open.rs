@@ -1,0 +1,185 @@
+//! `sealsum round open`: parameters from an operator's words, planned, signed, and opened.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use sealsum_client::policy::{IntakeTerm, KemTerm, RuleTerm};
+use sealsum_client::{BaseModel, Parent, operator};
+use sealsum_protocol::plan::{largest_sum, smallest_ring};
+use sealsum_protocol::receipt::receipt_digest;
+use sealsum_protocol::{
+    Admission, Noise, OperatorKey, Receipt, RingBits, RoundParams, RoundTerms, Rounding, Signed,
+    TaskName, VERSION,
+};
+
+use super::super::file;
+use super::summary;
+use crate::failure::Failure;
+use crate::output::Report;
+
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// The parent's URL
+    #[arg(long, value_name = "URL")]
+    parent: String,
+    /// The operator's key file
+    #[arg(long, value_name = "FILE")]
+    operator: PathBuf,
+    /// The task
+    #[arg(long, value_name = "NAME")]
+    task: TaskName,
+    /// The round's number in the task
+    #[arg(long, value_name = "N")]
+    round_number: u64,
+    /// The model that updates are relative to, .npy or .safetensors
+    #[arg(long, value_name = "FILE")]
+    base_model: PathBuf,
+    /// A file laid out as the updates will be; the base model if it is not given
+    #[arg(long, value_name = "FILE")]
+    update_like: Option<PathBuf>,
+    /// Bound on each element's absolute value, in the update's units
+    #[arg(long, value_name = "F")]
+    clip: f64,
+    /// Bits after the binary point, 0 to 40
+    #[arg(long, value_name = "N")]
+    fractional_bits: u8,
+    /// The ring's width: auto, 8 to 32, or 64
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = ring_bits)]
+    ring_bits: RingChoice,
+    /// Smallest cohort that is released; at least 3
+    #[arg(long, value_name = "N")]
+    min_cohort: u32,
+    /// Largest cohort that is accepted
+    #[arg(long, value_name = "N")]
+    max_cohort: u32,
+    /// Largest weight a client may give itself
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    max_weight: u32,
+    /// stream: the enclave checks every update; presum: only sealed headers and one sum cross
+    #[arg(long, value_name = "INTAKE", default_value = "stream")]
+    intake: IntakeTerm,
+    /// x-wing or x25519
+    #[arg(long, value_name = "SUITE", default_value = "x-wing")]
+    kem: KemTerm,
+    /// sum, mean or weighted-mean
+    #[arg(long, value_name = "RULE", default_value = "mean")]
+    rule: RuleTerm,
+    /// How values between two steps are rounded
+    #[arg(long, value_enum, default_value_t = RoundingChoice::Nearest)]
+    rounding: RoundingChoice,
+    /// Bound on the L2 norm of a weighted update, in the update's units; stream only
+    #[arg(long, value_name = "F")]
+    l2_bound: Option<f64>,
+    /// The task's previous receipt
+    #[arg(long, value_name = "FILE")]
+    previous_receipt: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy)]
+enum RingChoice {
+    Auto,
+    Bits(RingBits),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoundingChoice {
+    Nearest,
+    Stochastic,
+}
+
+impl Args {
+    pub(super) async fn run(self) -> Result<Report, Failure> {
+        let parent = Parent::new(&self.parent)?;
+        let signer = operator::load(&self.operator)?;
+        let params = RoundParams::new(self.terms(signer.key())?)?.sign(&signer)?;
+        summary::report(&parent.open_round(&params).await?)
+    }
+
+    fn terms(&self, operator: OperatorKey) -> Result<RoundTerms, Failure> {
+        let base = BaseModel::read(&self.base_model)?;
+        let like = self
+            .update_like
+            .as_deref()
+            .map(BaseModel::read)
+            .transpose()?;
+        let schema = like.as_ref().unwrap_or(&base).schema();
+        let previous: Option<Signed<Receipt>> = self
+            .previous_receipt
+            .as_deref()
+            .map(file::read_message)
+            .transpose()?;
+        let mut terms = RoundTerms {
+            version: VERSION,
+            task: self.task.clone(),
+            round_number: self.round_number,
+            operator,
+            base_model: base.digest(),
+            schema: schema.digest(),
+            // A file that could be read has a dimension.
+            dimension: schema.dimension().unwrap_or(0),
+            ring_bits: WIDEST,
+            clip: self.steps("--clip", self.clip)?,
+            fractional_bits: self.fractional_bits,
+            rounding: match self.rounding {
+                RoundingChoice::Nearest => Rounding::Nearest,
+                RoundingChoice::Stochastic => Rounding::Stochastic,
+            },
+            max_weight: self.max_weight,
+            min_cohort: self.min_cohort,
+            max_cohort: self.max_cohort,
+            intake: self.intake.0,
+            admission: Admission::Open,
+            rule: self.rule.0,
+            noise: Noise::None,
+            kem: self.kem.0,
+            l2_bound: self
+                .l2_bound
+                .map(|bound| self.steps("--l2-bound", bound))
+                .transpose()?,
+            previous_receipt: previous.as_ref().map(receipt_digest),
+        };
+        terms.ring_bits = match self.ring_bits {
+            RingChoice::Bits(bits) => bits,
+            // Where none fits, the planner says so, and what would.
+            RingChoice::Auto => smallest_ring(largest_sum(&terms)).unwrap_or(WIDEST),
+        };
+        Ok(terms)
+    }
+
+    /// A bound in the update's units as steps of 2^-fractional_bits.
+    fn steps(&self, flag: &str, bound: f64) -> Result<u64, Failure> {
+        let steps = (bound * 2_f64.powi(self.fractional_bits.into())).round();
+        // Both ends are what the planner takes; between them a float holds every integer.
+        if (1.0..=STEPS_LIMIT).contains(&steps) {
+            return Ok(steps as u64);
+        }
+        Err(Failure::usage(&format!(
+            "{flag} {bound} is {steps} steps of 2^-{}; it must be 1 to 2^52 steps: change it, or --fractional-bits",
+            self.fractional_bits
+        )))
+    }
+}
+
+fn ring_bits(text: &str) -> Result<RingChoice, String> {
+    if text == "auto" {
+        return Ok(RingChoice::Auto);
+    }
+    let bits: u8 = text
+        .parse()
+        .map_err(|_| "auto, 8 to 32, or 64".to_owned())?;
+    RingBits::new(bits)
+        .map(RingChoice::Bits)
+        .map_err(|error| error.to_string())
+}
+
+const WIDEST: RingBits = match RingBits::new(64) {
+    Ok(bits) => bits,
+    Err(_) => panic!("64 is a width of the ring"),
+};
+const STEPS_LIMIT: f64 = 4_503_599_627_370_496.0;
+
+const EXAMPLE: &str = "Example:
+  sealsum round open --parent http://127.0.0.1:8080 --operator operator.key --task wards \\
+      --round-number 1 --base-model model.npy --clip 4 --fractional-bits 16 \\
+      --min-cohort 5 --max-cohort 100";

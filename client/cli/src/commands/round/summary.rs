@@ -1,0 +1,53 @@
+//! `sealsum round status` and `round close`: a round in the parent's words.
+
+use clap::Args as ClapArgs;
+use sealsum_client::{Parent, RoundSummary};
+use sealsum_protocol::RoundId;
+
+use crate::failure::Failure;
+use crate::output::Report;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The parent's URL
+    #[arg(long, value_name = "URL")]
+    parent: String,
+    /// The round
+    round_id: RoundId,
+}
+
+impl Args {
+    pub(super) async fn status(self) -> Result<Report, Failure> {
+        report(&Parent::new(&self.parent)?.round(&self.round_id).await?)
+    }
+
+    pub(super) async fn close(self) -> Result<Report, Failure> {
+        report(&Parent::new(&self.parent)?.close(&self.round_id).await?)
+    }
+}
+
+pub(super) fn report(summary: &RoundSummary) -> Result<Report, Failure> {
+    // A stranger's texts, on a terminal.
+    let printable = |text: &str| text.escape_debug().to_string();
+    let cohort = summary.cohort_size.map_or_else(
+        || format!("{} accepted", summary.contributions),
+        |size| format!("{size} in the sum"),
+    );
+    let text = format!(
+        "round     {}\ntask      {}, round {}\nphase     {}\nclients   {cohort} ({} to {})\nupdate    {} elements of {} bits, {}, {}, {}",
+        printable(&summary.round_id),
+        printable(&summary.task),
+        summary.round_number,
+        summary.phase,
+        summary.min_cohort,
+        summary.max_cohort,
+        summary.dimension,
+        summary.ring_bits,
+        printable(&summary.intake),
+        printable(&summary.kem),
+        printable(&summary.rule),
+    );
+    let json =
+        serde_json::to_value(summary).map_err(|error| Failure::refused("parent_answer", &error))?;
+    Ok(Report::new(json, text))
+}

@@ -1,0 +1,79 @@
+//! `sealsum verify-receipt`: an auditor's check, from files alone.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use sealsum_client::{RoundPolicy, VerifiedReceipt};
+use sealsum_protocol::{Receipt, RoundEvidence, Signed};
+use serde_json::json;
+
+use super::file;
+use crate::failure::Failure;
+use crate::output::Report;
+
+#[derive(ClapArgs)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// The receipt
+    #[arg(long, value_name = "FILE")]
+    receipt: PathBuf,
+    /// The evidence kept with it
+    #[arg(long, value_name = "FILE")]
+    evidence: PathBuf,
+    /// Which enclaves, operator and tasks count
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The aggregate as released: packed blocks
+    #[arg(long, value_name = "FILE")]
+    aggregate: Option<PathBuf>,
+    /// The enclave is a mock, which protects nothing
+    #[arg(long)]
+    mock: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<Report, Failure> {
+        let policy = RoundPolicy::load(&self.policy)?;
+        policy.trust(self.mock)?;
+        let receipt: Signed<Receipt> = file::read_message(&self.receipt)?;
+        let evidence: RoundEvidence = file::read_message(&self.evidence)?;
+        let verified = VerifiedReceipt::verify(&receipt, evidence, &policy, self.mock)?;
+        let aggregate_ok = match &self.aggregate {
+            Some(path) => {
+                let packed = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+                verified.open_aggregate(&packed)?;
+                Some(true)
+            }
+            None => None,
+        };
+        let receipt = verified.receipt();
+        let terms = verified.terms();
+        let json = json!({
+            "receipt_ok": true,
+            "aggregate_ok": aggregate_ok,
+            "round_id": receipt.round_id.to_string(),
+            "task": terms.task.as_str(),
+            "round_number": terms.round_number,
+            "cohort_size": receipt.cohort_size,
+            "total_weight": receipt.total_weight,
+            "excluded": receipt.excluded.len(),
+            "evidence_time_ms": verified.evidence_time().0,
+            "trust": verified.trust().as_str(),
+        });
+        let text = format!(
+            "receipt    verified\nround      {}\ntask       {}, round {}\ncohort     {} clients\naggregate  {}\nevidence   {}\ntrust      {}",
+            receipt.round_id,
+            terms.task,
+            terms.round_number,
+            receipt.cohort_size,
+            aggregate_ok.map_or("not given", |_| "verified"),
+            verified.evidence_time(),
+            verified.trust(),
+        );
+        Ok(Report::new(json, text))
+    }
+}
+
+const EXAMPLE: &str = "Example:
+  sealsum verify-receipt --receipt receipt.cbor --evidence evidence.cbor \\
+      --policy clinic.toml";

@@ -1,0 +1,47 @@
+//! What reaches stdout and stderr: with `--json` exactly one JSON object on stdout, otherwise text.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// A command's result, in both forms.
+pub(crate) struct Report {
+    json: Value,
+    text: String,
+}
+
+impl Report {
+    pub(crate) fn new(json: Value, text: impl Into<String>) -> Self {
+        Self {
+            json,
+            text: text.into(),
+        }
+    }
+}
+
+/// Prints a result. A reader that went away is no failure of the command, which is done.
+pub(crate) fn print(report: &Report, json: bool) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = if json {
+        writeln!(out, "{}", report.json)
+    } else {
+        writeln!(out, "{}", report.text.trim_end())
+    };
+    ExitCode::SUCCESS
+}
+
+/// Prints a failure, and gives its exit code.
+pub(crate) fn fail(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        let mut error = failure.facts.clone();
+        error.insert("code".to_owned(), failure.code.clone().into());
+        error.insert("detail".to_owned(), failure.detail.clone().into());
+        let _ = writeln!(std::io::stdout(), "{}", json!({ "error": error }));
+    } else {
+        let _ = writeln!(std::io::stderr(), "sealsum: {}", failure.detail);
+    }
+    ExitCode::from(failure.exit)
+}
