@@ -1,1 +1,77 @@
-fn main() {}
+//! `sealsum-mock-enclave`: the enclave's core over a software security module.
+//!
+//! Decides nothing that the production enclave would decide otherwise: rounds, keys
+//! and sums are `sealsum-enclave-core`'s, line for line. What it lacks is the
+//! isolation: whoever can read this process reads every update. So it says MOCK
+//! where it starts, its certificates say so, and only a policy that asks for a mock
+//! accepts its evidence.
+//!
+//! Its only memory is the root's key, if a state folder is given. Open rounds are
+//! lost when it ends, as in the enclave.
+
+mod address;
+mod arguments;
+mod clock;
+mod crew;
+mod nsm;
+mod policy;
+mod serve;
+
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use sealsum_enclave_core::Enclave;
+use sealsum_softnsm::{Measurement, RootAuthority, SoftNsm, SoftNsmConfig, measure_executable};
+
+use crate::arguments::Arguments;
+use crate::clock::ProcessClock;
+use crate::nsm::MockNsm;
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    eprintln!("{BANNER}");
+    let listener = arguments.listen.bind()?;
+    let root = root(&arguments)?;
+    let measured = measure_executable(std::env::current_exe()?)?;
+    if let Some(path) = &arguments.write_policy {
+        policy::write(path, &measured, &root.root_pem())?;
+    }
+    let config = SoftNsmConfig {
+        faults: arguments.faults(),
+        ..SoftNsmConfig::new(measured)?
+    };
+    let nsm = MockNsm(SoftNsm::new(&root, config).context("the software NSM does not start")?);
+    let enclave = Enclave::new(nsm, ProcessClock::start(), arguments.memory_ceiling());
+    say_ready(&listener.address()?, &measured)?;
+    crew::serve(listener, enclave).context("can't start the threads that serve connections")
+}
+
+fn root(arguments: &Arguments) -> anyhow::Result<RootAuthority> {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .context("this machine's clock stands before 1970; set it")?;
+    let now_ms = u64::try_from(now.as_millis())?;
+    Ok(match &arguments.state {
+        Some(dir) => RootAuthority::load_or_create(dir, now_ms)?,
+        None => RootAuthority::generate(now_ms)?,
+    })
+}
+
+/// One line on stdout: what starts this process waits for it.
+fn say_ready(listening: &str, measured: &Measurement) -> anyhow::Result<()> {
+    let ready = serde_json::json!({
+        "listening": listening,
+        "trust": "mock",
+        "pcr0": hex::encode(measured.pcr0),
+    });
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{ready}")
+        .and_then(|()| stdout.flush())
+        .context("nobody reads the line that says where this listens")
+}
+
+const BANNER: &str = "\
+MOCK MOCK MOCK  sealsum-mock-enclave isolates nothing: whoever can read this process
+MOCK MOCK MOCK  reads every update. For development and tests, never for real data.";
