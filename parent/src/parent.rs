@@ -86,6 +86,8 @@ impl Parent {
         // A receiver that is gone has stopped already.
         let _ = self.stop.send(());
         self.resuming.abort();
+        // Aborted or done, it holds the storage no longer.
+        let _ = self.resuming.await;
         if self.serving.await.is_err() {
             tracing::error!("serving ended by a panic");
         }

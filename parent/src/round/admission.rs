@@ -135,6 +135,9 @@ impl Rounds {
 }
 
 /// Whether the same upload would be refused again.
-const fn is_final(refusal: &Refusal) -> bool {
-    !matches!(refusal, Refusal::Busy | Refusal::Device)
+pub(super) const fn is_final(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal,
+        Refusal::Busy | Refusal::Device | Refusal::NotStaging { .. }
+    )
 }

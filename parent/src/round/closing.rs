@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sealsum_protocol::messages::{Acknowledge, Close, EXCLUSION_LIMIT, Finish, Phase};
 use sealsum_protocol::{Command, Intake, Receipt, Refusal, Reply, Signed, canonical};
 
+use super::admission::is_final;
 use super::{Round, RoundError};
 use crate::enclave_link::LinkError;
 use crate::presum;
@@ -83,7 +84,7 @@ impl Rounds {
             }
             match self.settle(round, client).await {
                 Ok(_) => {}
-                Err(error) if error.refusal().is_some() => {
+                Err(error) if error.refusal().is_some_and(|refusal| is_final(&refusal)) => {
                     tracing::info!(round_id = %round.id, %client, %error, "an upload stays out");
                 }
                 Err(error) => return Err(error),

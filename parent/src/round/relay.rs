@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use sealsum_protocol::messages::{Contribute, StageBlock};
-use sealsum_protocol::{Acceptance, Command, ContributionHeader, Intake, Refusal, Reply, Signed};
+use sealsum_protocol::{Acceptance, Command, ContributionHeader, Intake, Reply, Signed};
 
+use super::admission::is_final;
 use super::{Round, RoundError};
 use crate::enclave_link::{LinkError, Session};
 use crate::rounds::Rounds;
@@ -23,9 +24,7 @@ impl Rounds {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
             match self.relay_once(round, header).await {
-                Err(RoundError::Link(
-                    LinkError::Broken(_) | LinkError::Refused(Refusal::Busy | Refusal::Device),
-                )) => {
+                Err(error) if passes(&error) => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -98,6 +97,15 @@ impl Rounds {
             }
         }
         Err(LinkError::OutOfPlace("the last stage_block").into())
+    }
+}
+
+/// Whether this may be otherwise a moment later.
+fn passes(error: &RoundError) -> bool {
+    match error {
+        RoundError::Link(LinkError::Broken(_)) => true,
+        RoundError::Link(LinkError::Refused(refusal)) => !is_final(refusal),
+        _ => false,
     }
 }
 

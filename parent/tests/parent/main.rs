@@ -1,0 +1,8 @@
+//! The parent against a scripted enclave: what it takes, keeps, sums, publishes, and
+//! how it takes up again what was cut.
+
+mod admission;
+mod fake_enclave;
+mod recovery;
+mod release;
+mod stage;

@@ -1,0 +1,221 @@
+//! Closing and aborting: what is published, and what a close survives.
+
+use axum::http::StatusCode;
+use sealsum_protocol::{
+    AbortReceipt, ClientId, CohortProof, Command, Intake, Membership, Receipt, RoundEvidence,
+    RoundId, Signed, canonical,
+};
+use serde_json::json;
+
+use crate::fake_enclave::Fault;
+use crate::stage::{Contribution, DIMENSION, Stage};
+
+async fn receipt(stage: &Stage, round: RoundId) -> Receipt {
+    let evidence = stage.get(&format!("/v1/rounds/{round}/evidence")).await;
+    let evidence: RoundEvidence = canonical::decode(&evidence.body).unwrap();
+    assert_eq!(evidence.binding.round_id(), round);
+    let receipt = stage.get(&format!("/v1/rounds/{round}/receipt")).await;
+    let receipt: Signed<Receipt> = canonical::decode(&receipt.body).unwrap();
+    let key = &evidence.binding.receipt_key;
+    receipt.verify(key, &round).unwrap().clone()
+}
+
+async fn membership(stage: &Stage, round: RoundId, client: u8) -> Membership {
+    let receipt = receipt(stage, round).await;
+    let client = ClientId::new([client; 32]);
+    let answer = stage
+        .get(&format!("/v1/rounds/{round}/proofs/{client}"))
+        .await;
+    let proof: CohortProof = canonical::decode(&answer.body).unwrap();
+    proof
+        .verify(
+            &client,
+            &receipt.cohort_root,
+            u64::from(receipt.cohort_size),
+        )
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_closed_round_publishes_aggregate_receipt_and_proofs() {
+    for intake in [Intake::Stream, Intake::Presum] {
+        let stage = Stage::new().await;
+        let round = stage.open(intake, DIMENSION).await;
+        stage.put_all(round, [1, 2, 3, 5]).await;
+        for path in ["receipt", "aggregate", &format!("proofs/{round}")] {
+            let early = stage.get(&format!("/v1/rounds/{round}/{path}")).await;
+            early.refused_with(404, "not_released");
+        }
+        let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+        assert_eq!(closed.status, StatusCode::OK);
+        let summary = closed.json();
+        let boundary = summary["boundary_bytes"].as_u64().unwrap();
+        assert!(boundary > 40_000);
+        assert_eq!(
+            summary,
+            json!({
+                "round_id": round.to_string(), "task": "triage", "round_number": 4,
+                "phase": "released", "intake": intake, "kem": "x25519", "rule": "mean",
+                "dimension": DIMENSION, "ring_bits": 20, "min_cohort": 3, "max_cohort": 6,
+                "contributions": 4, "cohort_size": 4, "boundary_bytes": boundary,
+            })
+        );
+        stage.assert_aggregate(round, [1, 2, 3, 5]).await;
+        let member = Contribution::new(round, 5, DIMENSION).header.digest();
+        assert_eq!(membership(&stage, round, 5).await, Membership::In(member));
+        assert_eq!(membership(&stage, round, 4).await, Membership::Out);
+        assert_eq!(stage.stored_uploads(round), 0);
+
+        let again = stage.post(&format!("/v1/rounds/{round}/close")).await;
+        assert_eq!(again.json()["phase"], "released");
+        assert_eq!(stage.enclave.count("close"), 1);
+        assert_eq!(stage.enclave.count("acknowledge"), 1);
+        let late = Contribution::new(round, 6, DIMENSION);
+        stage.put(&late).await.refused_with(409, "wrong_phase");
+        let aborted = stage.post(&format!("/v1/rounds/{round}/abort")).await;
+        aborted.refused_with(409, "wrong_phase");
+    }
+}
+
+#[tokio::test]
+async fn a_cohort_below_the_minimum_goes_on_collecting() {
+    for intake in [Intake::Stream, Intake::Presum] {
+        let stage = Stage::new().await;
+        let round = stage.open(intake, DIMENSION).await;
+        for clients in [&[][..], &[1, 2]] {
+            stage.put_all(round, clients.iter().copied()).await;
+            let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+            closed.refused_with(409, "cohort_too_small");
+            assert_eq!(stage.phase(round).await, "collecting");
+        }
+        stage.put_all(round, [3]).await;
+        stage.post(&format!("/v1/rounds/{round}/close")).await;
+        stage.assert_aggregate(round, [1, 2, 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn lost_and_damaged_bodies_become_named_exclusions() {
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, DIMENSION).await;
+    stage.put_all(round, 1..=5).await;
+    let upload = |client: u8| {
+        let client = ClientId::new([client; 32]);
+        let folder = stage.round_folder(round).join("uploads");
+        folder.join(format!("{client}.upload"))
+    };
+    std::fs::remove_file(upload(4)).unwrap();
+    let mut bytes = std::fs::read(upload(2)).unwrap();
+    bytes[20_000] ^= 4;
+    std::fs::write(upload(2), bytes).unwrap();
+
+    let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+    assert_eq!(closed.json()["cohort_size"], 3);
+    assert_eq!(closed.json()["contributions"], 5);
+    stage.assert_aggregate(round, [1, 3, 5]).await;
+    let receipt = receipt(&stage, round).await;
+    assert_eq!(receipt.excluded, [2, 4].map(|id| ClientId::new([id; 32])));
+    assert_eq!(membership(&stage, round, 2).await, Membership::Out);
+}
+
+#[tokio::test]
+async fn a_close_survives_a_connection_cut_at_any_command() {
+    let cut = [Fault::HangUpBefore, Fault::HangUpAfter];
+    for (intake, fault) in [Intake::Stream, Intake::Presum]
+        .into_iter()
+        .flat_map(|intake| cut.map(|fault| (intake, fault)))
+    {
+        let stage = Stage::new().await;
+        let round = stage.open(intake, DIMENSION).await;
+        stage.put_all(round, [1, 2, 3]).await;
+        // Every command of the close fails once.
+        let mut failed = Vec::new();
+        stage.enclave.script(move |command| {
+            let key = match command {
+                Command::ReleaseBlock(release) => release.index + 10,
+                Command::Close(_) => 1,
+                Command::Finish(_) => 2,
+                _ => return None,
+            };
+            if failed.contains(&key) {
+                return None;
+            }
+            failed.push(key);
+            Some(fault)
+        });
+        let mut closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+        for _ in 0..6 {
+            if closed.status == StatusCode::OK {
+                break;
+            }
+            closed.refused_with(503, "enclave_unreachable");
+            closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+        }
+        assert_eq!(closed.json()["phase"], "released");
+        stage.assert_aggregate(round, [1, 2, 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn two_who_close_at_once_get_the_same_end() {
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, DIMENSION).await;
+    stage.put_all(round, [1, 2, 3]).await;
+    let path = format!("/v1/rounds/{round}/close");
+    let (first, second) = tokio::join!(stage.post(&path), stage.post(&path));
+    assert_eq!(first.json(), second.json());
+    assert_eq!(stage.enclave.count("finish"), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_does_not_stop_the_close() {
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Stream, DIMENSION).await;
+    stage.put_all(round, [1, 2, 3]).await;
+    let path = format!("/v1/rounds/{round}/close");
+    let hung_up = tokio::time::timeout(std::time::Duration::ZERO, stage.post(&path)).await;
+    assert!(hung_up.is_err());
+    stage.becomes(round, "released").await;
+    stage.assert_aggregate(round, [1, 2, 3]).await;
+}
+
+#[tokio::test]
+async fn an_aborted_round_gives_its_receipt_again_and_nothing_else() {
+    let mut stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, DIMENSION).await;
+    stage.put_all(round, [1, 2, 3]).await;
+    let path = format!("/v1/rounds/{round}/abort-receipt");
+    stage.get(&path).await.refused_with(404, "not_aborted");
+    let aborted = stage.post(&format!("/v1/rounds/{round}/abort")).await;
+    let receipt: Signed<AbortReceipt> = canonical::decode(&aborted.body).unwrap();
+    assert_eq!(receipt.unverified().discarded, 3);
+    assert_eq!(stage.stored_uploads(round), 0);
+    stage.restart_parent().await;
+    assert_eq!(stage.get(&path).await.body, aborted.body);
+    let again = stage.post(&format!("/v1/rounds/{round}/abort")).await;
+    assert_eq!(again.body, aborted.body);
+    assert_eq!(stage.enclave.count("abort"), 1);
+    let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+    closed.refused_with(409, "wrong_phase");
+    let published = stage.get(&format!("/v1/rounds/{round}/receipt")).await;
+    published.refused_with(404, "not_released");
+}
+
+#[tokio::test]
+async fn a_close_that_let_nothing_out_can_still_be_aborted() {
+    for (block, phase) in [(0, "aborted"), (1, "releasing")] {
+        let stage = Stage::new().await;
+        let round = stage.open(Intake::Presum, DIMENSION).await;
+        stage.put_all(round, [1, 2, 3]).await;
+        stage.enclave.script(move |command| match command {
+            Command::ReleaseBlock(release) if release.index == block => Some(Fault::HangUpBefore),
+            _ => None,
+        });
+        let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+        closed.refused_with(503, "enclave_unreachable");
+        let aborted = stage.post(&format!("/v1/rounds/{round}/abort")).await;
+        assert_eq!(aborted.status == StatusCode::OK, phase == "aborted");
+        assert_eq!(stage.phase(round).await, phase);
+        assert_eq!(stage.temporary_files(), usize::from(phase == "releasing"));
+    }
+}
