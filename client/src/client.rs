@@ -95,3 +95,6 @@ impl Client {
         collect(&self.parent, &self.policy, ledger, round_id, mock, progress).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,8 @@ pub async fn refund(
         }
         // No abort receipt: the round may have been released without this site.
         Err(ParentError::Problem {
-            status: 404 | 409, ..
+            status: 404 | 409 | 410,
+            ..
         }) => {}
         Err(error) => return Err(error.into()),
     }

@@ -199,7 +199,7 @@ impl Ledger {
         )))
     }
 
-    fn body(&self, round_id: &RoundId) -> rusqlite::Result<Vec<u8>> {
+    pub(super) fn body(&self, round_id: &RoundId) -> rusqlite::Result<Vec<u8>> {
         let mut parts = self
             .connection
             .prepare("SELECT bytes FROM masked_updates WHERE round_id = ?1 ORDER BY part")?;

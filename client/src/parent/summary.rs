@@ -29,7 +29,7 @@ pub struct RoundSummary {
     /// Largest cohort that is accepted.
     pub max_cohort: u32,
     /// Contributions accepted.
-    pub contributions: u32,
+    pub contributions: u64,
     /// Clients in the sum, once it is released.
     pub cohort_size: Option<u32>,
     /// Bytes that have crossed the enclave's boundary for this round.
