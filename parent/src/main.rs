@@ -1,7 +1,7 @@
 //! `sealsum-parent`: reads its flags, starts a [`Parent`], says where it listens, and
 //! ends in an orderly way when asked to.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate()).context("can't wait for SIGTERM")?,
