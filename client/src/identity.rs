@@ -5,6 +5,7 @@
 //! gets the old budget back, a stated limit.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
@@ -31,7 +32,11 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`]; an identity that is there already is left as it is.
     pub fn create(folder: &Path) -> Result<Self, IdentityError> {
-        fs::create_dir_all(folder).map_err(|error| KeyFileError::Io {
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder);
+        made.map_err(|error| KeyFileError::Io {
             path: folder.to_owned(),
             error,
         })?;

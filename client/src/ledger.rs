@@ -11,6 +11,9 @@ mod refund;
 mod schema;
 mod spend;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
@@ -67,8 +70,18 @@ impl Ledger {
     /// Makes the ledger of a new identity. Called by [`Identity::create`] alone.
     pub(crate) fn create(identity: &Identity, trust: Trust) -> Result<(), LedgerError> {
         let path = path(identity, trust);
-        if path.exists() {
-            return Err(LedgerError::Exists(path));
+        // Which rounds a site takes part in is its own business: for its owner's eyes.
+        let new = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match new {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(LedgerError::Exists(path));
+            }
+            Err(error) => return Err(LedgerError::io(&path, error)),
         }
         let at_fault = LedgerError::sql(&path);
         let mut connection = Connection::open(&path).map_err(&at_fault)?;
@@ -205,7 +218,7 @@ pub enum LedgerError {
         /// The ledger.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// SQLite.
     #[error("the ledger {}: {error}", path.display())]
@@ -218,7 +231,7 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    fn io(path: &Path, error: std::io::Error) -> Self {
+    fn io(path: &Path, error: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
             error,

@@ -63,6 +63,8 @@ impl Parent {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
+            // Uploads and closes have no time limit of their own; a dead peer still ends them.
+            .tcp_keepalive(KEEPALIVE)
             .build()
             .map_err(|_| not_one())?;
         Ok(Self { base, http })
@@ -241,7 +243,7 @@ impl Parent {
         let response = request
             .send()
             .await
-            .map_err(|error| ParentError::unreachable(self.url(), &error))?;
+            .map_err(|error| ParentError::unanswered(self.url(), &error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -327,6 +329,7 @@ const OCTETS: &str = "application/octet-stream";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For answers that need no work of size. Uploads and closes take as long as they take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_secs(30);
 const PIECE_BYTES: usize = 64 * 1024;
 const PROBLEM_LIMIT: u64 = 64 * 1024;
 /// An acceptance or abort receipt is below 400 bytes.

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use sealsum_attestation::Trust;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -19,6 +20,15 @@ impl Report {
             json,
             text: text.into(),
         }
+    }
+}
+
+/// What a verdict is worth, on a line of its own.
+pub(crate) fn trust_line(trust: Trust) -> String {
+    if trust.is_mock() {
+        format!("trust  {trust}: NOTHING IS PROTECTED")
+    } else {
+        format!("trust  {trust}")
     }
 }
 

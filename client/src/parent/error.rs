@@ -41,8 +41,8 @@ pub enum ParentError {
         /// The bound.
         limit: u64,
     },
-    /// Fewer bytes than announced, or a broken connection in the middle.
-    #[error("the parent's answer broke off: {cause}; try again")]
+    /// A connection that broke, or fewer bytes than announced.
+    #[error("the connection to the parent broke off: {cause}; try again")]
     BrokeOff {
         /// The last cause.
         cause: String,
@@ -72,7 +72,11 @@ impl ParentError {
         matches!(self, Self::Problem { status: 404, .. })
     }
 
-    pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Self {
+    /// No answer: nobody was there, or the connection broke on the way.
+    pub(super) fn unanswered(url: &str, error: &reqwest::Error) -> Self {
+        if !error.is_connect() {
+            return Self::broke_off(error);
+        }
         Self::Unreachable {
             url: url.to_owned(),
             cause: last_cause(error),

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::file;
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, trust_line};
 use crate::progress;
 
 #[derive(ClapArgs)]
@@ -122,10 +122,10 @@ impl Args {
             "out": out,
         });
         let text = format!(
-            "aggregate         {} values of {} clients, to {out}\nown contribution  {own}\nreceipt           verified\ntrust             {}",
+            "aggregate         {} values of {} clients, to {out}\nown contribution  {own}\nreceipt           verified\n{}",
             aggregate.values.len(),
             receipt.cohort_size,
-            verified.trust()
+            trust_line(verified.trust())
         );
         Report::new(json, text)
     }

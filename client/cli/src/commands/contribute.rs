@@ -12,7 +12,7 @@ use sealsum_protocol::{RoundId, TaskName};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, trust_line};
 use crate::progress;
 
 #[derive(ClapArgs)]
@@ -116,8 +116,10 @@ fn report(contributed: &Contributed) -> Report {
         ""
     };
     let text = format!(
-        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions\ntrust         {trust}",
-        acceptance.contribution, acceptance.round_id
+        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions\n{}",
+        acceptance.contribution,
+        acceptance.round_id,
+        trust_line(*trust)
     );
     Report::new(json, text)
 }

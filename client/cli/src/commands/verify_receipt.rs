@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::file;
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, trust_line};
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
@@ -61,14 +61,14 @@ impl Args {
             "trust": verified.trust().as_str(),
         });
         let text = format!(
-            "receipt    verified\nround      {}\ntask       {}, round {}\ncohort     {} clients\naggregate  {}\nevidence   {}\ntrust      {}",
+            "receipt    verified\nround      {}\ntask       {}, round {}\ncohort     {} clients\naggregate  {}\nevidence   {}\n{}",
             receipt.round_id,
             terms.task,
             terms.round_number,
             receipt.cohort_size,
             aggregate_ok.map_or("not given", |_| "verified"),
             verified.evidence_time(),
-            verified.trust(),
+            trust_line(verified.trust()),
         );
         Ok(Report::new(json, text))
     }

@@ -7,7 +7,7 @@ use sealsum_client::RoundPolicy;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, trust_line};
 
 #[derive(ClapArgs)]
 #[command(after_help = "Example:\n  sealsum policy check clinic.toml")]
@@ -29,9 +29,10 @@ impl Args {
             .map(|image| image.label().to_owned())
             .collect();
         let text = format!(
-            "complete and consistent\ntasks   {}\nimages  {}\ntrust   {trust}",
+            "complete and consistent\ntasks   {}\nimages  {}\n{}",
             tasks.join(", "),
-            images.join(", ")
+            images.join(", "),
+            trust_line(trust)
         );
         let json = json!({
             "valid": true,

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use sealsum_client::policy::{
     AdmissionTerm, Budget, IntakeTerm, KemTerm, NoiseFloor, OperatorTerm, RoundPolicyFile, RuleTerm,
 };
-use sealsum_protocol::TaskName;
+use sealsum_protocol::{AggregationRule, TaskName};
 use serde_json::json;
 
 use super::super::file;
@@ -80,6 +80,10 @@ impl Args {
         let path = self.file.clone();
         let mut policy = self.complete()?;
         if ask_for_missing {
+            let weighted = RuleTerm(AggregationRule::WeightedMean);
+            if policy.rules.contains(&weighted) && !policy.release_weights {
+                policy.release_weights = ask("release the sum of the weights (true, false)")?;
+            }
             for sentence in policy.needed_consents().collect::<Vec<_>>() {
                 let given = policy.consent.iter().any(|text| text == sentence);
                 if !given && ask_consent(sentence)? {

@@ -1,0 +1,71 @@
+//! Which ledger is opened at all.
+
+use super::*;
+
+#[test]
+fn a_ledger_is_open_in_one_process_at_a_time() {
+    let site = Site::new();
+    let identity = Identity::load(site.folder.path()).unwrap();
+    assert!(matches!(
+        Ledger::open(&identity, Trust::Mock),
+        Err(LedgerError::Locked(_))
+    ));
+    // The other trust's ledger is another file.
+    assert!(Ledger::open(&identity, Trust::AwsNitro).is_ok());
+    drop(site.ledger);
+    assert!(Ledger::open(&identity, Trust::Mock).is_ok());
+}
+
+#[test]
+fn a_missing_ledger_is_refused_and_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(folder.path());
+    let path = folder.path().join("ledger.db");
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        Ledger::open(&identity, Trust::AwsNitro),
+        Err(LedgerError::Missing(_))
+    ));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_ledger_of_another_identity_or_trust_or_none_at_all_is_refused() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let identity = identity(ours.path());
+    crate::testing::identity(theirs.path());
+    let path = ours.path().join("ledger.db");
+    let is_foreign = || {
+        matches!(
+            Ledger::open(&identity, Trust::AwsNitro),
+            Err(LedgerError::Foreign(_))
+        )
+    };
+    for foreign in [
+        theirs.path().join("ledger.db"),
+        ours.path().join("ledger-mock.db"),
+    ] {
+        fs::copy(foreign, &path).unwrap();
+        assert!(is_foreign());
+    }
+    // An empty file is an empty database to SQLite.
+    fs::write(&path, b"").unwrap();
+    assert!(is_foreign());
+    fs::write(&path, b"not a database, by far, and longer than one header").unwrap();
+    assert!(matches!(
+        Ledger::open(&identity, Trust::AwsNitro),
+        Err(LedgerError::Sql { .. })
+    ));
+}
+
+#[test]
+fn a_mocks_round_is_not_spent_in_the_real_ledger() {
+    let site = Site::new();
+    let identity = Identity::load(site.folder.path()).unwrap();
+    let mut real = Ledger::open(&identity, Trust::AwsNitro).unwrap();
+    let (_, terms) = site.nsm.accept(&Round::new(1));
+    assert!(matches!(
+        real.reserve(&terms, &site.policy),
+        Err(SpendRefused::OtherTrust { .. })
+    ));
+}
