@@ -7,12 +7,13 @@ mod demo;
 mod vectors;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match Arguments::parse_from(words(std::env::args_os())).command {
         Command::Demo(options) => demo::run(&options),
         Command::GenVectors => vectors::write().map(|()| true),
         Command::Check(options) => check::run(&options),
@@ -25,6 +26,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `cargo demo -- --rounds 3` arrives as `demo -- --rounds 3`, since the alias has its own
+/// separator; both forms mean the same.
+fn words(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let separator = |(place, word): &(usize, OsString)| *place == 2 && word == "--";
+    arguments
+        .enumerate()
+        .filter(move |argument| !separator(argument))
+        .map(|(_, word)| word)
 }
 
 /// Sealsum's chores.
@@ -42,4 +53,30 @@ enum Command {
     GenVectors,
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(line: &str) -> bool {
+        let words = words(line.split(' ').map(OsString::from));
+        Arguments::try_parse_from(words).is_ok()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_behind_a_separator() {
+        assert!(parsed("xtask demo --rounds 3"));
+        assert!(parsed(
+            "xtask demo -- --rounds 3 --intake presum --kem x25519 --json"
+        ));
+        assert!(!parsed("xtask demo -- --no-such-option"));
+    }
 }

@@ -92,7 +92,7 @@ impl Scene<'_> {
         self.note("an offer with one bit of its evidence flipped", &tampered);
         let honest = self.contribute(victim, &servers.url(), round_id)?;
         self.note("the same offer as the enclave made it", &honest);
-        Ok(tampered.is_refusal() && honest.code == 0)
+        Ok(tampered.is_refusal("evidence_rejected") && honest.code == 0)
     }
 
     /// The parent closes the round, takes the sum, and says that it was aborted; then it
@@ -123,9 +123,9 @@ impl Scene<'_> {
             "a second round of another number on the same base model",
             &renumbered,
         );
-        let refused = [&refund, &again, &renumbered]
-            .iter()
-            .all(|answer| answer.is_refusal());
+        let refused = refund.is_refusal("proof_invalid")
+            && again.is_refusal("spent_before")
+            && renumbered.is_refusal("spent_before");
         Ok(joined && refused && self.twin_goes_through(twin, &same_number, &next_number)?)
     }
 
@@ -184,7 +184,7 @@ pub(super) fn receipts(stage: &Stage<'_>, rounds: &[Released]) -> Result<Vec<boo
             let evidence = other.archive.join("evidence.cbor");
             auditor
                 .verify_receipt(stage.programs, &receipt, &evidence, &aggregate)?
-                .is_refusal()
+                .is_refusal("receipt_invalid")
         };
         Ok(own.code == 0 && swapped && round.receipts_agree)
     })

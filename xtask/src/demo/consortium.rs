@@ -138,12 +138,10 @@ impl Consortium {
         in_parallel(&hospitals, |hospital| {
             fs::create_dir_all(&hospital.folder)?;
             programs.done(&Arguments::new("identity new").file(&hospital.identity()))?;
-            // The policy names its appraisal policy relative to itself.
-            let appraisal = hospital.folder.join("appraisal.toml");
-            fs::copy(&servers.appraisal_policy, &appraisal)?;
+            let appraisal = &servers.appraisal_policy;
             programs.done(&policy(
                 &hospital.policy(),
-                &appraisal,
+                appraisal,
                 operator_key,
                 options,
             ))

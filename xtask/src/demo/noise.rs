@@ -1,5 +1,7 @@
 //! What an eavesdropper can say about one masked update: nothing, in two statistics.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{RingBits, RingVector};
@@ -13,8 +15,8 @@ pub(super) struct Likeness {
     pub(super) correlation: f64,
     /// The same as a number of standard deviations: r x sqrt(d).
     pub(super) correlation_deviations: f64,
-    /// The first elements as integers.
-    pub(super) first: Vec<i64>,
+    /// Some elements as integers: those of [`SAMPLE`].
+    pub(super) sample: Vec<i64>,
 }
 
 impl Likeness {
@@ -27,7 +29,7 @@ impl Likeness {
             histogram: histogram_deviations(packed),
             correlation,
             correlation_deviations: correlation * (update.len() as f64).sqrt(),
-            first: elements.into_iter().take(5).collect(),
+            sample: elements.get(SAMPLE).unwrap_or_default().to_vec(),
         })
     }
 
@@ -76,6 +78,9 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
     };
     product(&|x, y| x * y) / (product(&|x, _| x * x) * product(&|_, y| y * y)).sqrt()
 }
+
+/// The elements that are shown: pixels of the first digit's middle.
+pub(super) const SAMPLE: Range<usize> = 20..25;
 
 #[cfg(test)]
 mod tests {

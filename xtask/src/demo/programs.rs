@@ -79,12 +79,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Whether it said no for a reason of security, in words.
-    pub(super) fn is_refusal(&self) -> bool {
-        self.code == 1 && self.json["error"]["code"].is_string()
+    /// Whether it said no, for this very reason.
+    pub(super) fn is_refusal(&self, code: &str) -> bool {
+        self.code == 1 && self.error_code() == code
     }
 
-    pub(super) fn error_code(&self) -> &str {
+    fn error_code(&self) -> &str {
         self.json["error"]["code"].as_str().unwrap_or_default()
     }
 

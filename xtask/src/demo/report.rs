@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::attacks::Attacks;
-use super::noise::Likeness;
+use super::noise::{Likeness, SAMPLE};
 use super::round::Released;
 
 /// Says lines: to standard output, or to standard error where JSON has that.
@@ -44,23 +44,19 @@ impl Voice {
     }
 
     pub(super) fn eavesdropper(&self, update: &[f64], bare: &Likeness, masked: &Likeness) {
-        let first: Vec<String> = update
-            .iter()
-            .skip(20)
-            .take(5)
-            .map(|v| format!("{v:.4}"))
-            .collect();
+        let shown = update.get(SAMPLE).unwrap_or_default();
+        let shown: Vec<String> = shown.iter().map(|value| format!("{value:.4}")).collect();
         self.say("\nWhat the parent saw of one hospital's update in round 1:");
         self.say(&format!(
             "  the update                 {}",
-            first.join("  ")
+            shown.join("  ")
         ));
         for (name, likeness) in [
             ("encoded, without its mask", bare),
             ("as it was sent", masked),
         ] {
-            let first: Vec<String> = likeness.first.iter().map(ToString::to_string).collect();
-            self.say(&format!("  {name:<26} {}", first.join("  ")));
+            let shown: Vec<String> = likeness.sample.iter().map(ToString::to_string).collect();
+            self.say(&format!("  {name:<26} {}", shown.join("  ")));
             self.say(&format!(
                 "    byte histogram {:+.1} standard deviations from uniform, correlation with the update {:+.4} ({:+.1})",
                 likeness.histogram, likeness.correlation, likeness.correlation_deviations
