@@ -149,3 +149,66 @@ pub enum SealRefused {
     #[error(transparent)]
     Seal(#[from] SealError),
 }
+
+#[cfg(test)]
+mod tests {
+    use sealsum_attestation::Trust;
+    use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
+    use sealsum_protocol::{Digest, RoundTerms};
+
+    use super::*;
+    use crate::policy::AdmissionTerm;
+    use crate::testing::{NOW, Nsm, Round, base_model, identity};
+    use crate::{Ledger, RoundPolicyFile};
+
+    fn refusal(
+        terms: impl FnOnce(&mut RoundTerms),
+        policy: impl FnOnce(&mut RoundPolicyFile),
+        enclave: Option<u8>,
+        now: UnixMillis,
+    ) -> Option<SealRefused> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&identity(folder.path()), Trust::Mock).unwrap();
+        let nsm = Nsm::boot();
+        let round = Round::with(1, terms);
+        let policy = nsm.policy_with(policy);
+        let appraised = nsm.appraise(&round);
+        let terms = policy.judge(&appraised, &base_model().digest()).unwrap();
+        let seed = RoundingSeed::new([5; 32]);
+        let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
+        let debit = ledger.reserve(&terms, &policy).unwrap();
+        let appraised = enclave.map_or(appraised, |other| nsm.appraise(&Round::new(other)));
+        seal(&appraised, &terms, debit, update.unwrap(), now).err()
+    }
+
+    #[test]
+    fn evidence_is_fresh_at_the_moment_of_sealing_or_nothing_is_sealed() {
+        let at = |now| refusal(|_| {}, |_| {}, None, now);
+        assert_eq!(at(NOW.plus(300_000)), None);
+        assert!(matches!(
+            at(NOW.plus(300_001)),
+            Some(SealRefused::Stale { .. })
+        ));
+        // A clock that went back beyond the skew says nothing about freshness either.
+        let before = UnixMillis(NOW.0 - 10_001);
+        assert!(matches!(at(before), Some(SealRefused::Stale { .. })));
+    }
+
+    #[test]
+    fn terms_that_were_accepted_for_one_enclave_do_not_seal_for_another() {
+        let refused = refusal(|_| {}, |_| {}, Some(2), NOW);
+        assert!(matches!(refused, Some(SealRefused::OtherRound { .. })));
+    }
+
+    #[test]
+    fn a_registry_round_is_not_spent_for_nothing() {
+        let root = Digest::new([7; 32]);
+        let refused = refusal(
+            |terms| terms.admission = Admission::Registry { root, size: 9 },
+            |policy| policy.admission = AdmissionTerm::Registry(root),
+            None,
+            NOW,
+        );
+        assert_eq!(refused, Some(SealRefused::NoCredential));
+    }
+}

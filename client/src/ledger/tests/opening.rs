@@ -69,3 +69,38 @@ fn a_mocks_round_is_not_spent_in_the_real_ledger() {
         Err(SpendRefused::OtherTrust { .. })
     ));
 }
+
+#[test]
+fn a_ledger_is_bound_by_key_and_by_its_own_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(folder.path());
+    let path = folder.path().join("ledger.db");
+    let good = fs::read(&path).unwrap();
+    for column in ["client", "ledger_id"] {
+        let ledger = Connection::open(&path).unwrap();
+        let change = format!("UPDATE ledger SET {column} = zeroblob(32)");
+        assert_eq!(ledger.execute(&change, []).unwrap(), 1);
+        drop(ledger);
+        assert!(matches!(
+            Ledger::open(&identity, Trust::AwsNitro),
+            Err(LedgerError::Foreign(_))
+        ));
+        fs::write(&path, &good).unwrap();
+        assert!(Ledger::open(&identity, Trust::AwsNitro).is_ok());
+    }
+}
+
+#[test]
+fn a_ledger_is_its_owners_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    identity(folder.path());
+    for name in ["identity.key", "ledger.db", "ledger-mock.db"] {
+        let mode = fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
