@@ -104,21 +104,20 @@ impl AttestedRound<'_> {
 
     /// Evidence older than the policy's max_age is asked for anew, about the same round.
     async fn renew(&mut self) -> Result<(), JoinRefused> {
-        let (client, judged) = (&*self.client, &self.judged);
-        if judged
-            .enclave
-            .is_fresh((client.clock)(), judged.terms.clock_skew())
-        {
+        // Each field by itself: a ledger is not to be shared between threads, and a reference to
+        // the whole client across an await would tie this future to one.
+        let Client {
+            parent,
+            policy,
+            clock,
+            ..
+        } = &*self.client;
+        let Judged { enclave, terms } = &self.judged;
+        if enclave.is_fresh(clock(), terms.clock_skew()) {
             return Ok(());
         }
-        let target = Target::Round(judged.enclave.round_id());
-        let renewed = join(
-            &client.parent,
-            &client.policy,
-            &target,
-            &self.base_model,
-            client.clock,
-        );
+        let target = Target::Round(enclave.round_id());
+        let renewed = join(parent, policy, &target, &self.base_model, clock);
         self.judged = renewed.await?;
         Ok(())
     }

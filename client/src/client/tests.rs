@@ -116,6 +116,27 @@ const OPTIONS: ContributeOptions = ContributeOptions {
     out_of_range: OutOfRange::Clamp,
 };
 
+/// Whoever runs many clients spawns these.
+#[test]
+fn a_contribution_is_a_task_of_its_own_on_any_thread() {
+    fn is_send<T: Send>(_: impl FnOnce() -> T) {}
+    let site = || -> Site { unreachable!("only its type is looked at") };
+    is_send(move || {
+        let mut site = site();
+        async move {
+            let target = Target::Round(RoundId::new([0; 32]));
+            let update = Update::from_values(Vec::new());
+            let round = site.client.join(&target, base_model(), true).await?;
+            let sent = round.contribute(&update, OPTIONS, |_, _| {}).await;
+            sent.map(drop).map_err(|_| MockMismatch::FlagMissing)?;
+            let round_id = RoundId::new([0; 32]);
+            drop(site.client.collect(&round_id, true, |_, _| {}).await);
+            drop(site.client.resend(&round_id, true, |_, _| {}).await);
+            Ok::<(), JoinRefused>(())
+        }
+    });
+}
+
 #[tokio::test]
 async fn an_update_arrives_masked_after_it_was_spent_and_only_the_enclave_can_read_it() {
     let mut site = Site::new().await;
