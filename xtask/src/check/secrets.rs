@@ -101,6 +101,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("enclave/core", "AcceptedContribution"),
     ("enclave/core", "StagedContribution"),
     ("enclave/core", "CheckedContribution"),
+    ("client", "Identity"),
+    ("client", "Update"),
     ("enclave/softnsm", "CertifyingKey"),
     ("enclave/softnsm", "EvidenceKey"),
     ("enclave/softnsm", "RootKey"),

@@ -79,7 +79,12 @@ impl Scene<'_> {
     fn note(&mut self, tried: &str, answer: &Answer) {
         let said = match answer.code {
             0 => "accepted".to_owned(),
-            _ => format!("refused: {}", answer.reason()),
+            _ => {
+                let reason = answer.reason();
+                // The client goes on to say what can be done about it.
+                let sentence = reason.split_once(". ").map_or(&*reason, |(first, _)| first);
+                format!("refused: {sentence}")
+            }
         };
         self.log.push((tried.to_owned(), said));
     }
