@@ -150,7 +150,7 @@ fn bad_nonce_paths() -> Vec<Value> {
     .collect()
 }
 
-/// {"members": [leaf]}: what is in front of the leaf.
+/// `{"members": [leaf]}`: what is in front of the leaf.
 const PROOF_HEAD: usize = 10;
-/// {"members": [leaf, leaf]}.
+/// `{"members": [leaf, leaf]}`.
 const TWO_MEMBERS: &[u8; PROOF_HEAD] = b"\xa1\x67members\x82";
