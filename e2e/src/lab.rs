@@ -1,0 +1,157 @@
+//! A whole deployment in one folder: enclave, parent, operator, base model.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::hospital::{Said, say};
+use crate::{Enclave, Hospital, Parent, write_npy};
+
+/// The deployment. Dropping it ends its processes and deletes its folder.
+pub struct Lab {
+    /// The mock enclave.
+    pub enclave: Enclave,
+    /// The honest parent.
+    pub parent: Parent,
+    /// The operator's public key, in hex.
+    pub operator_key: String,
+    folder: TempDir,
+}
+
+/// What a test asks of a round; the rest is what every round here has.
+#[derive(Clone)]
+pub struct RoundRequest {
+    /// The task.
+    pub task: String,
+    /// The round's number.
+    pub number: u64,
+    /// `stream` or `presum`.
+    pub intake: &'static str,
+    /// The smallest cohort.
+    pub min_cohort: u32,
+    /// The base model's file.
+    pub base_model: PathBuf,
+}
+
+impl Lab {
+    /// Starts enclave and parent.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with_enclave_flags(&[])
+    }
+
+    /// Starts them, the enclave with flags.
+    #[must_use]
+    pub fn with_enclave_flags(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let enclave = Enclave::start(folder.path(), flags);
+        let parent = Parent::start(folder.path(), &enclave.address);
+        write_npy(&folder.path().join("base.npy"), &[0.5; 20]);
+        let operator = folder.path().join("operator.key");
+        let said = say(&["operator", "new", operator.to_str().unwrap()]).ok();
+        let operator_key = said["operator_key"].as_str().unwrap().to_owned();
+        Self {
+            enclave,
+            parent,
+            operator_key,
+            folder,
+        }
+    }
+
+    /// The folder that all of it lies in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file in the folder, as text.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        self.folder().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A file of 20 numbers.
+    #[must_use]
+    pub fn numbers(&self, name: &str, values: &[f32]) -> String {
+        write_npy(&self.folder().join(name), values);
+        self.file(name)
+    }
+
+    /// Task "digits", round 1, `stream`, cohort of 3, base model "base.npy".
+    #[must_use]
+    pub fn request(&self) -> RoundRequest {
+        RoundRequest {
+            task: "digits".to_owned(),
+            number: 1,
+            intake: "stream",
+            min_cohort: 3,
+            base_model: self.folder().join("base.npy"),
+        }
+    }
+
+    /// Opens a round at `parent`; gives its id.
+    #[must_use]
+    pub fn open(&self, request: &RoundRequest) -> String {
+        self.open_signed_by("operator.key", request)
+    }
+
+    /// Opens a round signed by another operator's key file.
+    #[must_use]
+    pub fn open_signed_by(&self, operator: &str, request: &RoundRequest) -> String {
+        let said = say(&[
+            "round",
+            "open",
+            "--parent",
+            &self.parent.url,
+            "--operator",
+            &self.file(operator),
+            "--task",
+            &request.task,
+            "--round-number",
+            &request.number.to_string(),
+            "--base-model",
+            request.base_model.to_str().unwrap(),
+            "--clip",
+            "1.0",
+            "--fractional-bits",
+            "16",
+            "--min-cohort",
+            &request.min_cohort.to_string(),
+            "--max-cohort",
+            "10",
+            "--intake",
+            request.intake,
+            "--kem",
+            "x25519",
+            "--rule",
+            "mean",
+        ])
+        .ok();
+        said["round_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the parent to close a round.
+    #[must_use]
+    pub fn close(&self, round_id: &str) -> Said {
+        say(&["round", "close", "--parent", &self.parent.url, round_id])
+    }
+
+    /// Asks the parent for a round's state.
+    #[must_use]
+    pub fn status(&self, round_id: &str) -> Value {
+        say(&["round", "status", "--parent", &self.parent.url, round_id]).ok()
+    }
+
+    /// A hospital with an identity and the usual policy.
+    #[must_use]
+    pub fn hospital(&self, name: &str) -> Hospital {
+        self.hospital_with(name, &[])
+    }
+
+    /// A hospital whose policy has further or other flags.
+    #[must_use]
+    pub fn hospital_with(&self, name: &str, flags: &[&str]) -> Hospital {
+        Hospital::new(self, name, flags)
+    }
+}

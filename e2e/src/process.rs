@@ -1,0 +1,122 @@
+//! Enclave and parent as processes: started, waited for, killed on drop.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::program;
+
+/// A mock enclave.
+pub struct Enclave {
+    child: Child,
+    /// Where it listens, as `tcp:HOST:PORT`.
+    pub address: String,
+    /// The appraisal policy that it wrote.
+    pub policy: PathBuf,
+}
+
+/// A parent.
+pub struct Parent {
+    child: Child,
+    /// Its URL.
+    pub url: String,
+    /// Its data folder.
+    pub data: PathBuf,
+}
+
+impl Enclave {
+    /// Starts one that keeps its root key in `folder` and logs to `folder/enclave.log`.
+    #[must_use]
+    pub fn start(folder: &Path, flags: &[&str]) -> Self {
+        Self::start_at(folder, "tcp:127.0.0.1:0", flags)
+    }
+
+    /// Starts one at a given address.
+    #[must_use]
+    pub fn start_at(folder: &Path, address: &str, flags: &[&str]) -> Self {
+        let policy = folder.join("appraisal.toml");
+        let mut command = Command::new(program("sealsum-mock-enclave"));
+        command
+            .args(["--listen", address, "--state"])
+            .arg(folder.join("enclave"))
+            .arg("--write-policy")
+            .arg(&policy)
+            .args(flags);
+        let (child, ready) = start(command, &folder.join("enclave.log"));
+        Self {
+            child,
+            address: ready["listening"].as_str().unwrap().to_owned(),
+            policy,
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it: its open rounds are lost.
+    pub fn kill(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+impl Parent {
+    /// Starts one for an enclave, with its data in `folder/parent` and its log in `folder/parent.log`.
+    #[must_use]
+    pub fn start(folder: &Path, enclave: &str) -> Self {
+        let data = folder.join("parent");
+        let mut command = Command::new(program("sealsum-parent"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--enclave", enclave, "--data"])
+            .arg(&data);
+        let (child, ready) = start(command, &folder.join("parent.log"));
+        Self {
+            child,
+            url: ready["listening"].as_str().unwrap().to_owned(),
+            data,
+        }
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+impl Drop for Enclave {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn start(mut command: Command, log: &Path) -> (Child, serde_json::Value) {
+    let log = File::options().create(true).append(true).open(log).unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut ready)
+        .unwrap();
+    let ready = serde_json::from_str(&ready)
+        .unwrap_or_else(|_| panic!("{command:?} did not become ready: {ready:?}"));
+    (child, ready)
+}
+
+fn end(child: &mut Child) {
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+}
