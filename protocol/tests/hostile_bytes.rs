@@ -79,8 +79,11 @@ fn receipt() -> Signed<Receipt> {
     })
 }
 
-/// One of each message, with a function that says whether bytes decode to some such message.
-fn messages() -> Vec<(&'static str, Vec<u8>, fn(&[u8]) -> bool)> {
+/// A name, an encoding, and whether bytes decode to some such message.
+type Sample = (&'static str, Vec<u8>, fn(&[u8]) -> bool);
+
+/// One of each message.
+fn messages() -> Vec<Sample> {
     let offer = RoundOffer {
         binding: binding(),
         evidence: vec![1, 2, 3].into(),

@@ -89,11 +89,11 @@ fn updates_encode_to_the_elements_of_the_vectors() {
         )
         .unwrap();
         assert_eq!(encoded.clamped(), case.number("clamped"));
-        assert_eq!(sealed_and_opened(terms, encoded), case.bytes("elements"));
+        assert_eq!(sealed_and_opened(&terms, encoded), case.bytes("elements"));
     }
 }
 
-fn sealed_and_opened(terms: RoundTerms, encoded: EncodedUpdate) -> Vec<u8> {
+fn sealed_and_opened(terms: &RoundTerms, encoded: EncodedUpdate) -> Vec<u8> {
     let vector = &cases("rounds")[0];
     let operator = OperatorSigner::from_secret(&vector.bytes32("operator_secret"));
     let (key, kem_key) = KemPrivateKey::derive(terms.kem, &[7; 32]);
