@@ -139,7 +139,7 @@ pub enum CollectRefused {
     Proof(#[from] CohortProofError),
     /// Another contribution was summed under this site's id.
     #[error(
-        "the sum has another contribution under this site's id ({found}) than the one that was sent ({expected}): somebody else uses this id"
+        "the sum has another contribution under this site's id ({found}) than the one that was sent ({expected}): somebody else uses this id. This site's own is in no sum: `sealsum ledger refund` frees it"
     )]
     OtherContribution {
         /// Ours.

@@ -57,6 +57,8 @@ pub const HPKE_AAD: Label = Label("sealsum/v1/hpke-aad");
 pub const MASK_SEED: Label = Label("sealsum/v1/mask-seed");
 /// Digest of a whole contribution.
 pub const CONTRIBUTION: Label = Label("sealsum/v1/contribution");
+/// Digest of an encapsulated key, by which an enclave knows one that it has seen.
+pub const ENCAPSULATED_KEY: Label = Label("sealsum/v1/encapsulated-key");
 /// A client's signature over its contribution, under registry admission.
 pub const CREDENTIAL: Label = Label("sealsum/v1/credential");
 /// Merkle tree over the blocks of one masked update.
@@ -96,6 +98,7 @@ pub const ALL: &[Label] = &[
     HPKE_AAD,
     MASK_SEED,
     CONTRIBUTION,
+    ENCAPSULATED_KEY,
     CREDENTIAL,
     COMMITMENT_TREE,
     SUM_TREE,

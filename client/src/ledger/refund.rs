@@ -27,7 +27,7 @@ impl Ledger {
         self.refund(round_id, &canonical::encode(receipt))
     }
 
-    /// Frees a round by its receipt and a proof that this site is not in its cohort.
+    /// Frees a round by its receipt and a proof that this site's contribution is not in its cohort.
     ///
     /// # Errors
     /// [`RefundRefused`]; the ledger is as it was.
@@ -41,11 +41,13 @@ impl Ledger {
         let shown = receipt.verify(&record.binding.receipt_key, round_id)?;
         let size = shown.cohort_size.into();
         match proof.verify(&self.client, &shown.cohort_root, size)? {
-            Membership::Out => {
+            // A cohort has each client once: with another contribution under this id, somebody
+            // else's, this site's own is in no sum.
+            shown if shown != Membership::In(record.contribution) => {
                 let proof = [canonical::encode(receipt), canonical::encode(proof)].concat();
                 self.refund(round_id, &proof)
             }
-            Membership::In(_) => Err(RefundRefused::InTheSum(*round_id)),
+            _ => Err(RefundRefused::InTheSum(*round_id)),
         }
     }
 

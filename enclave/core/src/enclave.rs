@@ -200,8 +200,9 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
     }
 
     /// A release that no one finished in time is erased (I13): its seeds and sums
-    /// don't wait for a parent that went away.
-    fn erase_overdue(&mut self) {
+    /// don't wait for a parent that went away. Every command begins with this; whoever
+    /// runs the enclave also calls it on a timer, for when no command comes.
+    pub fn erase_overdue(&mut self) {
         let now = self.clock.monotonic_millis();
         let overdue: Vec<_> = self
             .rounds

@@ -61,6 +61,23 @@ fn a_receipt_that_leaves_this_site_out_frees_the_round() {
     );
 }
 
+/// Somebody contributed first under this id: the enclave took one contribution, and not this one.
+#[test]
+fn a_receipt_with_another_contribution_under_this_id_frees_the_round() {
+    let mut site = Site::new();
+    let round = Round::new(1);
+    let _ = site.spend(&round).unwrap();
+    let (receipt, cohort) = site.receipt(&round, Some(sealsum_protocol::Digest::new([9; 32])));
+    let proof = cohort.prove(&site.ledger.client_id());
+    site.ledger
+        .refund_by_exclusion(&round.id(), &receipt, &proof)
+        .unwrap();
+    assert_eq!(
+        (site.used(), site.state(&round)),
+        (0, RecordState::Refunded)
+    );
+}
+
 #[test]
 fn a_receipt_with_this_site_in_it_frees_nothing() {
     let mut site = Site::new();

@@ -270,5 +270,5 @@ impl Collecting {
 }
 
 fn key_digest(header: &ContributionHeader) -> Digest {
-    label::CONTRIBUTION.digest(&[&header.encapsulated_key])
+    label::ENCAPSULATED_KEY.digest(&[&header.encapsulated_key])
 }
