@@ -204,7 +204,13 @@ mod tests {
     fn a_registry_round_is_not_spent_for_nothing() {
         let root = Digest::new([7; 32]);
         let refused = refusal(
-            |terms| terms.admission = Admission::Registry { root, size: 9 },
+            |terms| {
+                terms.admission = Admission::Registry {
+                    root,
+                    size: 9,
+                    grant: None,
+                }
+            },
             |policy| policy.admission = AdmissionTerm::Registry(root),
             None,
             NOW,

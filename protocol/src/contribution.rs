@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::ids::{ClientId, Digest, RoundId};
-use crate::signature::Signature;
-use crate::{Commitment, canonical, label};
+use crate::label::{self, Label};
+use crate::registry::is_admitted;
+use crate::signature::{ClientSigner, Signature, Statement};
+use crate::{Commitment, canonical};
 
 /// The header of a contribution. Public: all that is secret in it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,82 @@ impl ContributionHeader {
     pub fn digest(&self) -> Digest {
         label::CONTRIBUTION.digest(&[&canonical::encode(self)])
     }
+
+    /// Signs the contribution for a registry round. `index` and `path` are the client's
+    /// place in the registry.
+    #[must_use]
+    pub fn with_credential(self, signer: &ClientSigner, index: u64, path: Vec<Digest>) -> Self {
+        let signature = signer.sign(&Presented(&self));
+        Self {
+            credential: Some(Credential {
+                index,
+                path,
+                signature,
+            }),
+            ..self
+        }
+    }
+
+    /// Checks that the client's key is in the registry of `size` keys under `root`, and
+    /// that it signed this very contribution.
+    ///
+    /// # Errors
+    /// [`CredentialError`].
+    pub fn verify_credential(&self, root: &Digest, size: u64) -> Result<(), CredentialError> {
+        let credential = self.credential.as_ref().ok_or(CredentialError::Missing)?;
+        if !is_admitted(&self.client, credential.index, &credential.path, root, size) {
+            return Err(CredentialError::NotAdmitted);
+        }
+        self.client
+            .verify(&Presented(self), &credential.signature)
+            .map_err(|_| CredentialError::Signature)
+    }
+}
+
+/// What a client signs of its contribution: all of it but the credential.
+struct Presented<'a>(&'a ContributionHeader);
+
+impl Serialize for Presented<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            client: &'a ClientId,
+            encapsulated_key: &'a ByteBuf,
+            commitment: &'a Commitment,
+            sealed: &'a ByteBuf,
+        }
+        let Self(header) = self;
+        Fields {
+            client: &header.client,
+            encapsulated_key: &header.encapsulated_key,
+            commitment: &header.commitment,
+            sealed: &header.sealed,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl Statement for Presented<'_> {
+    const LABEL: Label = label::CREDENTIAL;
+
+    fn round_id(&self) -> RoundId {
+        self.0.round_id
+    }
+}
+
+/// Why a credential does not count. The client, or whoever uses its id, is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// A registry round, and no credential.
+    #[error("the round admits a registry's keys, and the contribution has no credential")]
+    Missing,
+    /// The path does not lead from this key to the registry's root.
+    #[error("this client's key is not in the round's registry at that place")]
+    NotAdmitted,
+    /// Not signed by this client's key.
+    #[error("the contribution is not signed by its client's key")]
+    Signature,
 }
 
 /// Proof that a client's key is in the round's registry, and that it sent this.
@@ -41,8 +119,8 @@ pub struct Credential {
     pub index: u64,
     /// The path from there to the registry's root.
     pub path: Vec<Digest>,
-    /// By the client's key, over RoundId, client id, encapsulated key, commitment and
-    /// sealed bytes under [`label::CREDENTIAL`].
+    /// By the client's key, over RoundId and the header's other fields but this, under
+    /// [`label::CREDENTIAL`].
     pub signature: Signature,
 }
 

@@ -93,6 +93,10 @@ bytes32! {
     OperatorKey
 }
 bytes32! {
+    /// The public key that vouches for registries. The client's policy may pin it.
+    AuthorityKey
+}
+bytes32! {
     /// The public key that signs a round's receipts. The evidence vouches for it.
     ReceiptKey
 }

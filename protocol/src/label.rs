@@ -73,6 +73,8 @@ pub const COHORT_TREE: Label = Label("sealsum/v1/tree/cohort");
 pub const NONCE_TREE: Label = Label("sealsum/v1/tree/nonce");
 /// Merkle tree over the admitted keys of a registry.
 pub const REGISTRY_TREE: Label = Label("sealsum/v1/tree/registry");
+/// An authority's signature over a registry, for a task and an epoch.
+pub const REGISTRY_GRANT: Label = Label("sealsum/v1/registry-grant");
 /// The enclave's signature over an acceptance.
 pub const ACCEPTANCE: Label = Label("sealsum/v1/acceptance");
 /// The enclave's signature over a receipt.
@@ -106,6 +108,7 @@ pub const ALL: &[Label] = &[
     COHORT_TREE,
     NONCE_TREE,
     REGISTRY_TREE,
+    REGISTRY_GRANT,
     ACCEPTANCE,
     RECEIPT,
     RECEIPT_DIGEST,

@@ -47,6 +47,7 @@ pub mod params;
 pub mod plan;
 pub mod receipt;
 pub mod refusal;
+pub mod registry;
 pub mod ring;
 pub mod schema;
 pub mod seal;
@@ -59,10 +60,12 @@ pub use block::{BLOCK_ELEMENTS, BlockLayout};
 pub use canonical::DecodeError;
 pub use cohort::{Cohort, CohortProof, Membership};
 pub use commitment::{Commitment, CommitmentBuilder};
-pub use contribution::{ContributionHeader, Credential, MaskedUpdate};
+pub use contribution::{ContributionHeader, Credential, CredentialError, MaskedUpdate};
 pub use encapsulation::{Encapsulation, OpenError, SealError};
 pub use fixed::{EncodeError, EncodedUpdate};
-pub use ids::{ClientId, ClientNonce, Digest, OperatorKey, ReceiptKey, RoundId, TaskName};
+pub use ids::{
+    AuthorityKey, ClientId, ClientNonce, Digest, OperatorKey, ReceiptKey, RoundId, TaskName,
+};
 pub use kem::{KemPrivateKey, KemPublicKey, KemSuite};
 pub use mask::{Mask, MaskSeed};
 pub use messages::{Command, Reply};
@@ -75,10 +78,14 @@ pub use params::{
 pub use plan::PlanError;
 pub use receipt::{AbortReceipt, Acceptance, Receipt};
 pub use refusal::Refusal;
+pub use registry::{Registry, RegistryGrant};
 pub use ring::{RingBits, RingVector};
 pub use schema::{Dtype, Schema, TensorSpec};
 pub use seal::seal;
-pub use signature::{OperatorSigner, ReceiptSigner, Signature, SignatureError, Signed, Statement};
+pub use signature::{
+    AuthoritySigner, ClientSigner, OperatorSigner, ReceiptSigner, Signature, SignatureError,
+    Signed, Statement,
+};
 pub use time::UnixMillis;
 
 /// The protocol's version, part of everything that is signed or digested.

@@ -10,6 +10,7 @@ use crate::block::BlockLayout;
 use crate::ids::{Digest, OperatorKey, TaskName};
 use crate::kem::KemSuite;
 use crate::plan::{self, PlanError};
+use crate::registry::RegistryGrant;
 use crate::ring::RingBits;
 use crate::signature::{Signature, SignatureError};
 use crate::{OperatorSigner, label};
@@ -101,6 +102,8 @@ pub enum Admission {
         root: Digest,
         /// Number of keys.
         size: u64,
+        /// An authority's word for them, for clients that pin the authority.
+        grant: Option<RegistryGrant>,
     },
 }
 

@@ -24,11 +24,6 @@ pub enum Refusal {
         "these parameters ask for noise, which this enclave version does not add; nothing less private is done instead"
     )]
     NoiseUnsupported,
-    /// The parameters ask for a registry, which this version does not check.
-    #[error(
-        "these parameters ask for registry admission, which this enclave version does not check"
-    )]
-    RegistryUnsupported,
     /// The round does not fit the enclave's memory.
     #[error(
         "the round needs {needed} bytes of enclave memory, {available} are free; lower the dimension or max_cohort, use presum, or end other rounds"
@@ -57,6 +52,11 @@ pub enum Refusal {
     /// A field of the header has a length that no contribution of this round has.
     #[error("the contribution's header does not have this round's shape")]
     HeaderShape,
+    /// The credential is missing, of a key outside the registry, or not signed by it.
+    #[error(
+        "the contribution's credential does not show a key of the round's registry that signed it"
+    )]
+    Credential,
     /// The cohort is full.
     #[error("the round already has its max_cohort of {limit} contributions")]
     CohortFull {
@@ -149,7 +149,7 @@ impl Refusal {
             Self::Malformed => "malformed",
             Self::OperatorSignature => "operator_signature",
             Self::NoiseUnsupported => "noise_unsupported",
-            Self::RegistryUnsupported => "registry_unsupported",
+            Self::Credential => "credential",
             Self::Memory { .. } => "memory",
             Self::TooManyRounds { .. } => "too_many_rounds",
             Self::UnknownRound => "unknown_round",

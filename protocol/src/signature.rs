@@ -9,7 +9,7 @@ use core::fmt;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ids::{OperatorKey, ReceiptKey, fixed_bytes, write_hex};
+use crate::ids::{AuthorityKey, ClientId, OperatorKey, ReceiptKey, fixed_bytes, write_hex};
 use crate::label::Label;
 use crate::{RoundId, canonical};
 
@@ -102,63 +102,101 @@ impl<T: Statement> Signed<T> {
     }
 }
 
-impl OperatorKey {
-    pub(crate) fn verify<T: Serialize>(
-        &self,
-        label: Label,
-        value: &T,
-        signature: &Signature,
-    ) -> Result<(), SignatureError> {
-        verify(self.as_bytes(), &message(label, None, value), signature)
-    }
+macro_rules! verifies {
+    ($key:ident) => {
+        impl $key {
+            pub(crate) fn verify<T: Serialize>(
+                &self,
+                label: Label,
+                value: &T,
+                signature: &Signature,
+            ) -> Result<(), SignatureError> {
+                verify(self.as_bytes(), &message(label, None, value), signature)
+            }
+        }
+    };
 }
+verifies!(OperatorKey);
+verifies!(AuthorityKey);
 
-/// The operator's private key. No `Debug`, `Clone` or serde; zeroized on drop (I10).
+/// The operator's private key: signs parameters. No `Debug`, `Clone` or serde; zeroized on
+/// drop (I10), as are those below.
 pub struct OperatorSigner(SigningKey);
 
+/// A registry authority's private key: signs grants.
+pub struct AuthoritySigner(SigningKey);
+
+/// A round's private receipt key: signs statements about the round.
+pub struct ReceiptSigner(SigningKey);
+
+/// A client's private key: signs its own contributions.
+pub struct ClientSigner(SigningKey);
+
+macro_rules! signer {
+    ($name:ident for $key:ident) => {
+        impl $name {
+            /// From 32 secret bytes.
+            #[must_use]
+            pub fn from_secret(secret: &[u8; 32]) -> Self {
+                Self(SigningKey::from_bytes(secret))
+            }
+
+            /// The public half.
+            #[must_use]
+            pub fn key(&self) -> $key {
+                $key::new(self.0.verifying_key().to_bytes())
+            }
+        }
+    };
+}
+signer!(OperatorSigner for OperatorKey);
+signer!(AuthoritySigner for AuthorityKey);
+signer!(ReceiptSigner for ReceiptKey);
+signer!(ClientSigner for ClientId);
+
 impl OperatorSigner {
-    /// From 32 secret bytes.
-    #[must_use]
-    pub fn from_secret(secret: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(secret))
-    }
-
-    /// The public half.
-    #[must_use]
-    pub fn key(&self) -> OperatorKey {
-        OperatorKey::new(self.0.verifying_key().to_bytes())
-    }
-
     pub(crate) fn sign<T: Serialize>(&self, label: Label, value: &T) -> Signature {
         Signature(self.0.sign(&message(label, None, value)).to_bytes())
     }
 }
 
-/// A round's private receipt key. No `Debug`, `Clone` or serde; zeroized on drop (I10).
-pub struct ReceiptSigner(SigningKey);
+impl AuthoritySigner {
+    pub(crate) fn sign<T: Serialize>(&self, label: Label, value: &T) -> Signature {
+        Signature(self.0.sign(&message(label, None, value)).to_bytes())
+    }
+}
 
 impl ReceiptSigner {
-    /// From 32 secret bytes.
-    #[must_use]
-    pub fn from_secret(secret: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(secret))
-    }
-
-    /// The public half.
-    #[must_use]
-    pub fn key(&self) -> ReceiptKey {
-        ReceiptKey::new(self.0.verifying_key().to_bytes())
-    }
-
     /// Signs a statement.
     #[must_use]
     pub fn sign<T: Statement>(&self, statement: T) -> Signed<T> {
-        let message = message(T::LABEL, Some(&statement.round_id()), &statement);
         Signed {
-            signature: Signature(self.0.sign(&message).to_bytes()),
+            signature: sign_statement(&self.0, &statement),
             statement,
         }
     }
+}
+
+impl ClientSigner {
+    pub(crate) fn sign<T: Statement>(&self, statement: &T) -> Signature {
+        sign_statement(&self.0, statement)
+    }
+}
+
+impl ClientId {
+    pub(crate) fn verify<T: Statement>(
+        &self,
+        statement: &T,
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
+        let message = message(T::LABEL, Some(&statement.round_id()), statement);
+        verify(self.as_bytes(), &message, signature)
+    }
+}
+
+fn sign_statement<T: Statement>(key: &SigningKey, statement: &T) -> Signature {
+    let message = message(T::LABEL, Some(&statement.round_id()), statement);
+    Signature(key.sign(&message).to_bytes())
 }
 
 /// label (with its length), RoundId where there is one, canonical statement.

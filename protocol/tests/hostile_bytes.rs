@@ -32,6 +32,7 @@ fn signed_params() -> SignedRoundParams {
         admission: Admission::Registry {
             root: Digest::new([4; 32]),
             size: 9,
+            grant: None,
         },
         rule: AggregationRule::Sum,
         noise: Noise::DiscreteGaussian { sigma: 3, tail: 30 },

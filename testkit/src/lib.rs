@@ -21,4 +21,4 @@ pub use parent::{Contribution, ScriptedParent};
 pub use rng::SeededRng;
 pub use rounds::{operator, presum, sign, stream, terms};
 pub use socket::SocketLink;
-pub use unchecked_client::{UncheckedClient, client_id};
+pub use unchecked_client::{UncheckedClient, admission, client_id, client_signer, registry};

@@ -2,14 +2,47 @@
 //! goes through an appraised enclave (I1).
 
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::{ClientId, Encapsulation, EncodedUpdate, RoundBinding, seal};
+use sealsum_protocol::{
+    Admission, ClientId, ClientSigner, Encapsulation, EncodedUpdate, Registry, RoundBinding, seal,
+};
 
 use crate::{Contribution, SeededRng};
 
-/// Client number `n` of every test.
+/// The key of client number `n` of every test.
+#[must_use]
+pub fn client_signer(n: u64) -> ClientSigner {
+    ClientSigner::from_secret(blake3::hash(&n.to_le_bytes()).as_bytes())
+}
+
+/// The id of client number `n` of every test: its public key.
 #[must_use]
 pub fn client_id(n: u64) -> ClientId {
-    ClientId::new(*blake3::hash(&n.to_le_bytes()).as_bytes())
+    client_signer(n).key()
+}
+
+/// A registry of clients by number.
+pub fn registry(clients: impl IntoIterator<Item = u64>) -> Registry {
+    clients.into_iter().map(client_id).collect()
+}
+
+/// Parameters' admission by that registry.
+#[must_use]
+pub fn admission(registry: &Registry) -> Admission {
+    Admission::Registry {
+        root: registry.root(),
+        size: registry.size(),
+        grant: None,
+    }
+}
+
+impl Contribution {
+    /// Signed by client number `n`, as a member of `registry`.
+    #[must_use]
+    pub fn signed_by(self, n: u64, registry: &Registry) -> Self {
+        let (index, path) = registry.place(&client_id(n)).unwrap_or_default();
+        let header = self.header.with_credential(&client_signer(n), index, path);
+        Self { header, ..self }
+    }
 }
 
 /// A client with an id and repeatable randomness.

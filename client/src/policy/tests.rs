@@ -160,7 +160,13 @@ fn a_noise_floor_counts_in_the_updates_units_whatever_the_scale() {
 fn a_registry_is_accepted_by_its_root() {
     let nsm = Nsm::boot();
     let root = Digest::new([7; 32]);
-    let round = Round::with(1, |t| t.admission = Admission::Registry { root, size: 20 });
+    let round = Round::with(1, |t| {
+        t.admission = Admission::Registry {
+            root,
+            size: 20,
+            grant: None,
+        }
+    });
     let enclave = nsm.appraise(&round);
     let judged = |wanted| {
         nsm.policy_with(|p| p.admission = wanted)

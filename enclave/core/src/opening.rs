@@ -1,8 +1,8 @@
 //! Opening a round: which parameters this enclave takes, and the round's fresh keys.
 
 use sealsum_protocol::{
-    Admission, KemPrivateKey, Noise, ReceiptSigner, Refusal, RoundBinding, RoundParams,
-    SignedRoundParams, VERSION,
+    KemPrivateKey, Noise, ReceiptSigner, Refusal, RoundBinding, RoundParams, SignedRoundParams,
+    VERSION,
 };
 use zeroize::Zeroizing;
 
@@ -25,10 +25,7 @@ pub(crate) fn admit(params: &SignedRoundParams) -> Result<&RoundParams, Refusal>
     if params.terms().noise != Noise::None {
         return Err(Refusal::NoiseUnsupported);
     }
-    match params.terms().admission {
-        Admission::Open => Ok(params),
-        Admission::Registry { .. } => Err(Refusal::RegistryUnsupported),
-    }
+    Ok(params)
 }
 
 /// Draws the round's keys and binds them to its parameters (I5).

@@ -10,8 +10,8 @@ use sealsum_protocol::messages::{
 };
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    Admission, AggregationRule, Command, Digest, EncodedUpdate, Intake, Noise, Refusal, Reply,
-    RoundParams, RoundTerms, Signature, SignedRoundParams,
+    AggregationRule, Command, Digest, EncodedUpdate, Intake, Noise, Refusal, Reply, RoundParams,
+    RoundTerms, Signature, SignedRoundParams,
 };
 use sealsum_testkit::{
     Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, presum, sign, stream, terms,
@@ -44,17 +44,6 @@ fn parameters_that_this_version_can_not_serve_are_refused_not_weakened() {
     assert_eq!(
         open(&mut enclave, sign(noisy)),
         Reply::Refused(Refusal::NoiseUnsupported)
-    );
-    let registry = RoundTerms {
-        admission: Admission::Registry {
-            root: Digest::new([1; 32]),
-            size: 5,
-        },
-        ..stream()
-    };
-    assert_eq!(
-        open(&mut enclave, sign(registry)),
-        Reply::Refused(Refusal::RegistryUnsupported)
     );
     let mut forged = sign(stream());
     forged.signature = Signature::new([1; 64]);

@@ -19,6 +19,7 @@ pub(super) fn rounds() -> Result<File> {
     full.admission = Admission::Registry {
         root: Digest::new(bytes32("registry root")),
         size: 12,
+        grant: None,
     };
     full.noise = Noise::DiscreteGaussian {
         sigma: 1 << 16,

@@ -11,8 +11,8 @@ use sealsum_protocol::label;
 use sealsum_protocol::messages::{Close, EXCLUSION_LIMIT, StageBlock};
 use sealsum_protocol::receipt::{AbortReceipt, Acceptance};
 use sealsum_protocol::{
-    ClientId, Cohort, ContributionHeader, Digest, FLOOR, Intake, Refusal, Reply, RoundBinding,
-    RoundId, RoundParams, Signed,
+    Admission, ClientId, Cohort, ContributionHeader, Digest, FLOOR, Intake, Refusal, Reply,
+    RoundBinding, RoundId, RoundParams, Signed,
 };
 
 use super::releasing::{Releasing, Source};
@@ -227,7 +227,7 @@ impl Collecting {
         }
         let shape = header.encapsulated_key.len() == terms.kem.encapsulated_key_bytes()
             && header.sealed.len() == SEALED_HEADER_BYTES
-            && header.credential.is_none();
+            && (terms.admission != Admission::Open || header.credential.is_none());
         if !shape {
             return Err(Refusal::HeaderShape);
         }
@@ -239,6 +239,12 @@ impl Collecting {
         }
         if self.seen_keys.contains(&key_digest(header)) {
             return Err(Refusal::RepeatedKey);
+        }
+        // Before the header is opened: whoever is not the key's holder can't burn its id.
+        if let Admission::Registry { root, size, .. } = &terms.admission {
+            header
+                .verify_credential(root, *size)
+                .map_err(|_| Refusal::Credential)?;
         }
         match &self.staged {
             // A new header on the same connection replaces what it was staging.

@@ -1,0 +1,114 @@
+//! Registry admission: only keys of the registry, each once, and only by their holders.
+
+use sealsum_protocol::{Intake, Refusal, RoundTerms};
+use sealsum_testkit::{
+    LocalEnclave, ScriptedParent, UncheckedClient, admission, client_signer, registry, terms,
+};
+
+fn round(
+    enclave: &mut LocalEnclave,
+    intake: Intake,
+) -> (ScriptedParent, sealsum_protocol::Registry) {
+    let members = registry(0..5);
+    let terms = RoundTerms {
+        admission: admission(&members),
+        ..terms(intake)
+    };
+    (ScriptedParent::open(enclave, terms), members)
+}
+
+#[test]
+fn members_are_summed_and_no_one_else() {
+    for intake in [Intake::Stream, Intake::Presum] {
+        let mut enclave = LocalEnclave::new(1);
+        let (mut parent, members) = round(&mut enclave, intake);
+        for n in 0..3 {
+            let contribution = UncheckedClient::new(n)
+                .contribute(&parent.binding, &[0.5; 20])
+                .signed_by(n, &members);
+            parent.relay(&mut enclave, &contribution).unwrap();
+        }
+        // A Sybil: a key of its own, signed soundly, in no registry of this round.
+        let sybil = UncheckedClient::new(9).contribute(&parent.binding, &[1.0; 20]);
+        let own = registry([9]);
+        let attempts = [
+            sybil.clone(),
+            sybil.clone().signed_by(9, &own),
+            sybil.signed_by(9, &members),
+        ];
+        for attempt in attempts {
+            assert_eq!(
+                parent.relay(&mut enclave, &attempt),
+                Err(Refusal::Credential)
+            );
+        }
+        parent.close(&mut enclave).unwrap();
+        assert_eq!(parent.release(&mut enclave).0, vec![1.5; 20]);
+    }
+}
+
+#[test]
+fn a_key_is_spent_by_its_holder_only_and_never_burned_by_another() {
+    let mut enclave = LocalEnclave::new(1);
+    let (mut parent, members) = round(&mut enclave, Intake::Presum);
+    let mut client = UncheckedClient::new(1);
+    let honest = client
+        .contribute(&parent.binding, &[0.5; 20])
+        .signed_by(1, &members);
+    // Under member 1's id and place, but signed by another member, or not at all.
+    let mut stolen = UncheckedClient::new(2).contribute(&parent.binding, &[1.0; 20]);
+    stolen.header.client = client.id();
+    let (index, path) = members.place(&client.id()).unwrap();
+    let forged = stolen
+        .header
+        .clone()
+        .with_credential(&client_signer(2), index, path);
+    stolen.header = forged;
+    // Member 1's genuine credential on what it did not sign.
+    let mut grafted = honest.clone();
+    grafted.header.sealed[0] ^= 1;
+    let mut moved = honest.clone();
+    moved.header.credential = None;
+    for attempt in [stolen, grafted, moved] {
+        assert_eq!(
+            parent.relay(&mut enclave, &attempt),
+            Err(Refusal::Credential)
+        );
+    }
+    parent.relay(&mut enclave, &honest).unwrap();
+    let second = client
+        .contribute(&parent.binding, &[0.5; 20])
+        .signed_by(1, &members);
+    assert_eq!(
+        parent.relay(&mut enclave, &second),
+        Err(Refusal::SecondContribution)
+    );
+}
+
+#[test]
+fn a_credential_of_one_round_is_none_in_another() {
+    let mut enclave = LocalEnclave::new(1);
+    let (parent, members) = round(&mut enclave, Intake::Stream);
+    let (mut other, _) = round(&mut enclave, Intake::Stream);
+    let mut contribution = UncheckedClient::new(1)
+        .contribute(&parent.binding, &[0.5; 20])
+        .signed_by(1, &members);
+    contribution.header.round_id = other.round_id();
+    assert_eq!(
+        other.relay(&mut enclave, &contribution),
+        Err(Refusal::Credential)
+    );
+}
+
+#[test]
+fn a_credential_in_an_open_round_is_no_header_of_it() {
+    let mut enclave = LocalEnclave::new(1);
+    let mut parent = ScriptedParent::open(&mut enclave, terms(Intake::Stream));
+    let contribution = UncheckedClient::new(1)
+        .contribute(&parent.binding, &[0.5; 20])
+        .signed_by(1, &registry([1]));
+    assert_eq!(
+        parent.relay(&mut enclave, &contribution),
+        Err(Refusal::HeaderShape)
+    );
+}
