@@ -262,7 +262,7 @@ const fn status_of(refusal: &Refusal) -> StatusCode {
         | Refusal::OtherClose
         | Refusal::NoMoreOfThisBlock
         | Refusal::Unreleased { .. } => StatusCode::CONFLICT,
-        Refusal::Busy | Refusal::Device | Refusal::TooManyRounds { .. } => {
+        Refusal::Busy | Refusal::Device | Refusal::TooManyRounds { .. } | Refusal::ShuttingDown => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         _ => StatusCode::UNPROCESSABLE_ENTITY,

@@ -40,6 +40,9 @@ pub enum Refusal {
         /// The limit.
         limit: u32,
     },
+    /// The enclave shuts down; it opens no more rounds.
+    #[error("this enclave is shutting down and opens no more rounds; open one in the next")]
+    ShuttingDown,
     /// No such round here.
     #[error("this enclave has no such round; if it restarted, the round is lost")]
     UnknownRound,
@@ -152,6 +155,7 @@ impl Refusal {
             Self::Credential => "credential",
             Self::Memory { .. } => "memory",
             Self::TooManyRounds { .. } => "too_many_rounds",
+            Self::ShuttingDown => "shutting_down",
             Self::UnknownRound => "unknown_round",
             Self::WrongPhase { .. } => "wrong_phase",
             Self::HeaderShape => "header_shape",

@@ -52,6 +52,22 @@ impl LocalEnclave {
         }
     }
 
+    /// Tells the enclave to shut down.
+    pub fn shutdown(&self) {
+        self.enclave.borrow_mut().shutdown();
+    }
+
+    /// Whether the enclave may end without a loss.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.enclave.borrow().is_at_rest()
+    }
+
+    /// What whoever runs the enclave does on a timer.
+    pub fn erase_overdue(&self) {
+        self.enclave.borrow_mut().erase_overdue();
+    }
+
     /// Ends this connection.
     pub fn disconnect(&self) {
         self.enclave.borrow_mut().disconnect(self.connection);

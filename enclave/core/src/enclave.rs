@@ -1,6 +1,6 @@
 //! The enclave: its rounds, and the way of each command to the right one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sealsum_protocol::messages::{
     Attest, Description, Evidence, OpenRound, Opened, ReleaseBlock, RoundStatus, StageBlock,
@@ -42,6 +42,13 @@ pub struct Enclave<N, C> {
     rounds: BTreeMap<RoundId, Round>,
     /// Ended rounds, oldest first, so that their records stay bounded.
     ended: VecDeque<RoundId>,
+    ending: Option<Ending>,
+}
+
+/// What an enclave that shuts down still owes its parent.
+struct Ending {
+    /// Rounds that the shutdown aborted and whose receipts nobody has asked for yet.
+    unfetched: BTreeSet<RoundId>,
 }
 
 impl<N: Nsm, C: Clock> Enclave<N, C> {
@@ -53,6 +60,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             memory: MemoryBudget::new(memory_ceiling),
             rounds: BTreeMap::new(),
             ended: VecDeque::new(),
+            ending: None,
         }
     }
 
@@ -74,6 +82,36 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
                 collecting.disconnect(connection);
             }
         }
+    }
+
+    /// Shuts down: no round opens any more, and those that collect are aborted, their
+    /// keys and sums erased with that. The enclave only answers, so the signed abort
+    /// receipts wait here for a parent that asks. A round that is releasing goes on (I13).
+    pub fn shutdown(&mut self) {
+        let collecting: Vec<_> = self
+            .rounds
+            .iter()
+            .filter(|(_, round)| matches!(round, Round::Collecting(_)))
+            .map(|(round_id, _)| *round_id)
+            .collect();
+        let ending = self.ending.get_or_insert(Ending {
+            unfetched: BTreeSet::new(),
+        });
+        ending.unfetched.extend(collecting.iter().copied());
+        for round_id in collecting {
+            // A round that collects can always be aborted.
+            let _ = self.transition(round_id, Round::abort);
+        }
+    }
+
+    /// Whether an enclave that shuts down may end without a loss: each abort receipt has
+    /// been asked for, and no round is releasing.
+    pub fn is_at_rest(&self) -> bool {
+        let releasing = |round: &Round| matches!(round, Round::Releasing(_));
+        self.ending
+            .as_ref()
+            .is_some_and(|ending| ending.unfetched.is_empty())
+            && !self.rounds.values().any(releasing)
     }
 
     fn carry_out(
@@ -108,7 +146,11 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
                 Reply::Acknowledged.into()
             }
             Command::Abort(abort) => {
-                Reply::Aborted(self.transition(abort.round_id, Round::abort)?).into()
+                let receipt = self.transition(abort.round_id, Round::abort)?;
+                if let Some(ending) = &mut self.ending {
+                    ending.unfetched.remove(&abort.round_id);
+                }
+                Reply::Aborted(receipt).into()
             }
             Command::Status(status) => Reply::Status(self.status(&status.round_id)?).into(),
         })
@@ -124,6 +166,9 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
     }
 
     fn open(&mut self, open: OpenRound) -> Result<Opened, Refusal> {
+        if self.ending.is_some() {
+            return Err(Refusal::ShuttingDown);
+        }
         let params = opening::admit(&open.params)?;
         if self.open_rounds() >= OPEN_ROUNDS_LIMIT {
             return Err(Refusal::TooManyRounds {

@@ -2,12 +2,12 @@
 
 use sealsum_enclave_core::RELEASE_TIMEOUT_MS;
 use sealsum_protocol::messages::{
-    Acknowledge, Attest, Close, Contribute, Finish, ReleaseBlock, StageBlock, Status,
+    Acknowledge, Attest, Close, Contribute, Finish, OpenRound, ReleaseBlock, StageBlock, Status,
 };
 use sealsum_protocol::{Command, Digest, Intake, Reply};
 use sealsum_testkit::{Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, terms};
 
-const STATES: [&str; 11] = [
+const STATES: [&str; 13] = [
     "unknown",
     "empty",
     "below minimum",
@@ -19,9 +19,12 @@ const STATES: [&str; 11] = [
     "released",
     "aborted",
     "lost",
+    "shut down while collecting",
+    "shut down while staging",
 ];
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
+    "open",
     "attest",
     "contribute: new",
     "contribute: same",
@@ -70,7 +73,7 @@ fn scene(state: &str, intake: Intake) -> Scene {
         client.contribute(&parent.binding, &vec![0.75; 20_000])
     };
     match state {
-        "staging" if intake == Intake::Stream => {
+        "staging" | "shut down while staging" if intake == Intake::Stream => {
             let header = newcomer.header.clone();
             enclave.say(Command::Contribute(Box::new(Contribute { header })));
         }
@@ -79,6 +82,9 @@ fn scene(state: &str, intake: Intake) -> Scene {
         }
         "aborted" => drop(parent.abort(&mut enclave)),
         _ => {}
+    }
+    if state.starts_with("shut down") {
+        enclave.shutdown();
     }
     match state {
         "one block out" => drop(parent.release_block(&mut enclave, 0).unwrap()),
@@ -120,6 +126,12 @@ fn carry_out(scene: &mut Scene, command: &str) -> Reply {
     };
     let presum = scene.parent.terms().intake == Intake::Presum;
     let (command, body) = match command {
+        "open" => (
+            Command::OpenRound(Box::new(OpenRound {
+                params: scene.parent.binding.params.clone(),
+            })),
+            vec![],
+        ),
         "attest" => (
             Command::Attest(Attest {
                 round_id,
@@ -185,6 +197,7 @@ fn name(reply: &Reply) -> String {
         Reply::Status(status) => format!("{} with {}", status.phase, status.contributions),
         Reply::Staging(staging) => format!("staging, next {}", staging.next),
         Reply::Closed(closed) => format!("closed with {}", closed.cohort_size),
+        Reply::Opened(_) => "opened".into(),
         Reply::Evidence(_) => "evidence".into(),
         Reply::Accepted(_) => "accepted".into(),
         Reply::Released(block) => format!("block {}", block.index),

@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u64).range(1..=MEMORY_MIB_MAX))]
     memory_mib: u64,
 
+    /// After SIGTERM or SIGINT, how long to wait for the parent to fetch abort receipts
+    /// and finish releases, in ms. Ends earlier if nothing is left to fetch.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    grace_ms: u64,
+
     /// Fault: PCR0, 1 and 2 are zero, as in an enclave started in debug mode.
     #[arg(long, help_heading = FAULTS)]
     debug_pcrs: bool,
@@ -64,6 +69,11 @@ impl Arguments {
         self.memory_mib.saturating_mul(MIB)
     }
 
+    /// How long to stay up after a signal.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_millis(self.grace_ms)
+    }
+
     pub(crate) fn faults(&self) -> Faults {
         Faults {
             debug_pcrs: self.debug_pcrs,
@@ -81,7 +91,8 @@ Example:
       --state mock-state --write-policy mock-policy.toml
 
 Evidence from it passes only under a policy with mock = true, given with --mock.
-A signal ends it; open rounds are lost then, as in the enclave.";
+SIGTERM and SIGINT abort the rounds that collect and let the parent fetch the abort
+receipts; a second signal ends it at once, and open rounds are lost.";
 const FAULTS: &str = "Faults";
 const MIB: u64 = 1024 * 1024;
 /// 1 TiB: more is a slip of the keyboard.

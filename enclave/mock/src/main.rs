@@ -6,8 +6,9 @@
 //! where it starts, its certificates say so, and only a policy that asks for a mock
 //! accepts its evidence.
 //!
-//! Its only memory is the root's key, if a state folder is given. Open rounds are
-//! lost when it ends, as in the enclave.
+//! Its only memory is the root's key, if a state folder is given. SIGTERM and SIGINT
+//! abort the rounds that collect and leave the parent a while to fetch the abort
+//! receipts; whatever is open after that, or when it is killed, is lost.
 
 mod address;
 mod arguments;
@@ -16,6 +17,8 @@ mod crew;
 mod nsm;
 mod policy;
 mod serve;
+mod shared;
+mod signals;
 
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -28,10 +31,12 @@ use sealsum_softnsm::{Measurement, RootAuthority, SoftNsm, SoftNsmConfig, measur
 use crate::arguments::Arguments;
 use crate::clock::ProcessClock;
 use crate::nsm::MockNsm;
+use crate::signals::Signals;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     eprintln!("{BANNER}");
+    let signals = Signals::hold_back().context("signals can't be waited for")?;
     let listener = arguments.listen.bind()?;
     let root = root(&arguments)?;
     let measured = measure_executable(std::env::current_exe()?)?;
@@ -45,7 +50,8 @@ fn main() -> anyhow::Result<()> {
     let nsm = MockNsm(SoftNsm::new(&root, config).context("the software NSM does not start")?);
     let enclave = Enclave::new(nsm, ProcessClock::start(), arguments.memory_ceiling());
     say_ready(&listener.address()?, &measured)?;
-    crew::serve(listener, enclave).context("can't start the threads that serve connections")
+    crew::serve(listener, enclave, signals, arguments.grace())
+        .context("can't start the threads that serve connections")
 }
 
 fn root(arguments: &Arguments) -> anyhow::Result<RootAuthority> {

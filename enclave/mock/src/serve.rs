@@ -7,12 +7,12 @@
 //! one it has a limited time.
 
 use std::io::{self, Read, Write};
-use std::process;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use sealsum_enclave_core::{Clock, ConnectionId, Enclave, Nsm, Session};
+use sealsum_enclave_core::{Clock, ConnectionId, Nsm, Session};
 use sealsum_protocol::frame::FrameError;
+
+use crate::shared::Shared;
 
 /// A stream of bytes whose reads can be limited in time.
 pub(crate) trait Transport: Read + Write + Send {
@@ -27,19 +27,19 @@ pub(crate) trait Transport: Read + Write + Send {
 pub(crate) fn serve<T: Transport + ?Sized, N: Nsm, C: Clock>(
     transport: &mut T,
     connection: ConnectionId,
-    enclave: &Mutex<Enclave<N, C>>,
+    enclave: &Shared<N, C>,
     frame_time: Duration,
 ) -> Result<(), Cut> {
     let mut session = Session::new(connection);
     let outcome = exchange(transport, &mut session, enclave, frame_time);
-    session.close(&mut lock(enclave));
+    session.close(&mut enclave.lock());
     outcome
 }
 
 fn exchange<T: Transport + ?Sized, N: Nsm, C: Clock>(
     transport: &mut T,
     session: &mut Session,
-    enclave: &Mutex<Enclave<N, C>>,
+    enclave: &Shared<N, C>,
     frame_time: Duration,
 ) -> Result<(), Cut> {
     let mut piece = vec![0; READ_LIMIT];
@@ -59,7 +59,8 @@ fn exchange<T: Transport + ?Sized, N: Nsm, C: Clock>(
             Err(error) if is_passing(&error) => continue,
             Err(error) => return Err(error.into()),
         };
-        let reply = session.receive(&piece[..read], &mut lock(enclave))?;
+        let replying = enclave.replying();
+        let reply = session.receive(&piece[..read], &mut enclave.lock())?;
         // No read goes past its frame, and every whole frame has a reply.
         if reply.is_empty() {
             deadline = deadline.or_else(|| Instant::now().checked_add(frame_time));
@@ -67,6 +68,7 @@ fn exchange<T: Transport + ?Sized, N: Nsm, C: Clock>(
             transport.write_all(&reply)?;
             deadline = None;
         }
+        drop(replying);
     }
 }
 
@@ -76,12 +78,6 @@ fn is_passing(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
-}
-
-fn lock<N, C>(enclave: &Mutex<Enclave<N, C>>) -> MutexGuard<'_, Enclave<N, C>> {
-    // A thread panicked in the middle of a change. The rounds are lost, as on any
-    // crash; a state that is half changed must not be used.
-    enclave.lock().unwrap_or_else(|_| process::abort())
 }
 
 /// Why a connection ended in the middle of something.

@@ -15,7 +15,7 @@ use vsock::{VsockListener, VsockStream};
 
 use crate::clock::BootClock;
 use crate::device::Device;
-use crate::serve::serve as serve_connection;
+use crate::serve::{lock, serve as serve_connection};
 
 /// Serves until the process ends.
 ///
@@ -36,6 +36,13 @@ pub(crate) fn serve(
             thread::Builder::new().spawn(move || post.serve_each())
         })
         .collect::<io::Result<Vec<_>>>()?;
+    let sweeper = Arc::clone(&post);
+    thread::Builder::new().spawn(move || {
+        loop {
+            thread::sleep(SWEEP_PAUSE);
+            lock(&sweeper.enclave).erase_overdue();
+        }
+    })?;
     for member in crew {
         // None ever returns, and a panic ends the process.
         let _ = member.join();
@@ -77,5 +84,8 @@ const CONNECTION_LIMIT: usize = 64;
 const FRAME_TIME: Duration = Duration::from_secs(30);
 /// How long one write may wait for a peer that does not read.
 const WRITE_TIME: Duration = Duration::from_secs(30);
+/// How long a release that is over its time may outlast it when no command comes:
+/// nothing beside the hour that it had.
+const SWEEP_PAUSE: Duration = Duration::from_secs(30);
 /// Accepting fails when descriptors run out; trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

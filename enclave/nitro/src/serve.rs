@@ -87,7 +87,7 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-fn lock<N, C>(enclave: &Mutex<Enclave<N, C>>) -> MutexGuard<'_, Enclave<N, C>> {
+pub(crate) fn lock<N, C>(enclave: &Mutex<Enclave<N, C>>) -> MutexGuard<'_, Enclave<N, C>> {
     // A thread panicked in the middle of a change. Release builds have aborted by
     // then; no other build may go on with what is half changed either.
     enclave.lock().unwrap_or_else(|_| process::abort())

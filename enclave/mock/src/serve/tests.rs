@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use sealsum_enclave_core::DeviceFault;
+use sealsum_enclave_core::{DeviceFault, Enclave};
 use sealsum_protocol::frame::{Frame, FrameDecoder};
 use sealsum_protocol::messages::Message as _;
 use sealsum_protocol::{Command, Digest, Refusal, Reply, RoundId};
@@ -33,7 +33,7 @@ impl Clock for Still {
 /// Serves one end of a pair while `talk` has the other.
 fn served(frame_time: Duration, talk: impl FnOnce(UnixStream)) -> Result<(), Cut> {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
-    let enclave = Mutex::new(Enclave::new(NoDevice, Still, 1 << 20));
+    let enclave = Shared::new(Enclave::new(NoDevice, Still, 1 << 20));
     thread::scope(|scope| {
         let serving = scope.spawn(|| {
             let outcome = serve(&mut ours, ConnectionId(1), &enclave, frame_time);
