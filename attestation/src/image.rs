@@ -20,6 +20,10 @@ pub(crate) fn accepted_image<'p>(
     {
         return Err(Rejection::DebugMode { register });
     }
+    // A policy for AWS's debug enclaves is for those only: a production enclave is no mock.
+    if policy.trust().is_mock() && policy.root().is_aws_nitro() && !measurement.is_debug() {
+        return Err(Rejection::ProductionUnderMock);
+    }
     // 7: one full set of reference values holds. The policy has at least one.
     let mut closest: Option<(&ReferenceValues, Vec<Mismatch>)> = None;
     for reference in policy.measurements() {

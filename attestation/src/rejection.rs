@@ -63,6 +63,12 @@ pub enum Rejection {
         /// The first zero register of PCR0, 1 and 2.
         register: PcrIndex,
     },
+    /// A production enclave under a policy that calls AWS's debug enclaves a mock.
+    #[error(
+        "the enclave is a production one under AWS's root, and the policy says mock = true: judge \
+         it by a policy without mock and allow_debug"
+    )]
+    ProductionUnderMock,
     /// A register is not that of an accepted image (checklist 7).
     #[error(
         "the enclave runs another image: {index} is {found}, closest is {label:?} with {expected}; \
@@ -201,6 +207,7 @@ impl Rejection {
             Self::AnotherTime { .. } => "another-time",
             Self::AnotherRoot { .. } => "another-root",
             Self::DebugMode { .. } => "debug-mode",
+            Self::ProductionUnderMock => "production-under-mock",
             Self::WrongPcr { .. } => "wrong-pcr",
             Self::MissingPcr { .. } => "missing-pcr",
             Self::NoReferenceValues => "no-reference-values",

@@ -95,6 +95,10 @@ async fn own(
     let proof = parent.proof(&round_id, &client).await?;
     let receipt = verified.receipt();
     match proof.verify(&client, &receipt.cohort_root, receipt.cohort_size.into())? {
+        // The enclave signed that it holds it: without being named as excluded, it can't be out.
+        Membership::Out if record.acceptance.is_some() && !receipt.excluded.contains(&client) => {
+            Err(CollectRefused::AcceptedYetOut(round_id))
+        }
         Membership::Out => Ok(OwnContribution::Out),
         Membership::In(found) if found == record.contribution => {
             ledger.record_summed(&round_id)?;
@@ -137,9 +141,14 @@ pub enum CollectRefused {
     /// The parent's proof about this site shows nothing.
     #[error("the parent's proof about this site does not hold: {0}")]
     Proof(#[from] CohortProofError),
+    /// The enclave accepted the contribution, and its receipt leaves it out without a word.
+    #[error(
+        "the enclave accepted this site's contribution to round {0}, and its receipt neither has it nor names it as excluded: no honest enclave does that; keep acceptance, receipt and evidence, and tell the operator"
+    )]
+    AcceptedYetOut(RoundId),
     /// Another contribution was summed under this site's id.
     #[error(
-        "the sum has another contribution under this site's id ({found}) than the one that was sent ({expected}): somebody else uses this id. This site's own is in no sum: `sealsum ledger refund` frees it"
+        "the sum has another contribution under this site's id ({found}) than the one that was sent ({expected}): somebody else uses this id, or this site's ledger was restored from before it sealed that one"
     )]
     OtherContribution {
         /// Ours.

@@ -251,7 +251,7 @@ pub enum ContributeRefused {
     Ledger(#[from] LedgerError),
     /// The contribution is spent, and the parent did not take it, or not say so.
     #[error(
-        "the contribution to round {round_id} is sealed and counts as spent, but its acceptance did not come: {error}. The same command sends the same bytes again"
+        "the contribution to round {round_id} is sealed and counts as spent, but its acceptance did not come: {error}. The command with `--round {round_id}` sends the same bytes again"
     )]
     Undelivered {
         /// The round.

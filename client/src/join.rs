@@ -4,7 +4,7 @@
 //! request.
 
 use sealsum_attestation::{AppraisedEnclave, Rejection, appraise_offer};
-use sealsum_protocol::{ClientNonce, RoundId, UnixMillis};
+use sealsum_protocol::{ClientNonce, RoundId, TaskName, UnixMillis};
 
 use crate::parent::{Parent, ParentError, Target};
 use crate::policy::{AcceptedTerms, MockMismatch, RoundPolicy, TermRefused};
@@ -37,6 +37,14 @@ pub(crate) async fn join(
             found: enclave.round_id(),
         });
     }
+    if let Target::Task(expected) = target
+        && enclave.params().params.terms().task != *expected
+    {
+        return Err(JoinRefused::OtherTask {
+            expected: expected.clone(),
+            found: enclave.params().params.terms().task.clone(),
+        });
+    }
     let terms = policy.judge(&enclave, &base_model.digest())?;
     Ok(Judged { enclave, terms })
 }
@@ -61,6 +69,16 @@ pub enum JoinRefused {
         expected: RoundId,
         /// Offered.
         found: RoundId,
+    },
+    /// The parent offered a round of another task than was asked for.
+    #[error(
+        "a round of task {expected} was asked for, the parent offers one of {found}; nothing was sent"
+    )]
+    OtherTask {
+        /// Asked for.
+        expected: TaskName,
+        /// Offered.
+        found: TaskName,
     },
     /// The parameters are refused.
     #[error(transparent)]

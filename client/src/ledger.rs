@@ -13,6 +13,7 @@ mod spend;
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,15 @@ impl Ledger {
         let path = path(identity, trust);
         if !path.exists() {
             return Err(LedgerError::Missing(path));
+        }
+        // Whoever else can write here can put an older ledger in its place.
+        for guarded in [identity.folder(), &path] {
+            let mode = std::fs::metadata(guarded)
+                .map_err(|error| LedgerError::io(&path, error))?
+                .mode();
+            if mode & 0o022 != 0 {
+                return Err(LedgerError::Writable(guarded.to_owned()));
+            }
         }
         let lock = Lock::take(&path)?;
         let at_fault = LedgerError::sql(&path);
@@ -203,6 +213,12 @@ pub enum LedgerError {
         .0.display()
     )]
     Foreign(PathBuf),
+    /// Others than its owner can write to it, or to its folder.
+    #[error(
+        "{} can be written by others than its owner, who could put an older ledger in place; `chmod go-w` it",
+        .0.display()
+    )]
+    Writable(PathBuf),
     /// Another process has it open.
     #[error("the ledger {} is in use by another process; try again when that is done", .0.display())]
     Locked(PathBuf),

@@ -10,7 +10,7 @@ use crate::parent::{Parent, ParentError};
 pub enum RefundProof {
     /// The enclave's word that the round was aborted and its keys erased.
     AbortReceipt,
-    /// The round's receipt, and a proof that this site's contribution is not in its cohort.
+    /// The round's receipt, and a proof that this site is not in its cohort.
     Exclusion,
 }
 

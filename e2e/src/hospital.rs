@@ -133,6 +133,27 @@ impl Hospital {
         ])
     }
 
+    /// Contributes to whatever round of a task `parent` offers.
+    #[must_use]
+    pub fn contribute_to_task(&self, parent: &str, task: &str, update: &str) -> Said {
+        say(&[
+            "contribute",
+            "--parent",
+            parent,
+            "--identity",
+            &self.identity,
+            "--policy",
+            &self.policy,
+            "--task",
+            task,
+            "--base-model",
+            &self.base_model,
+            "--update",
+            update,
+            "--mock",
+        ])
+    }
+
     /// Collects a round's aggregate into `out`.
     #[must_use]
     pub fn collect(&self, parent: &str, round_id: &str, out: &str) -> Said {

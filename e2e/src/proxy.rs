@@ -35,6 +35,7 @@ struct Shared {
     client: reqwest::Client,
     seen: Mutex<Vec<Seen>>,
     lie: Mutex<Option<Lie>>,
+    redirect: Mutex<Option<(String, String)>>,
 }
 
 impl LyingParent {
@@ -51,6 +52,7 @@ impl LyingParent {
             client: reqwest::Client::new(),
             seen: Mutex::default(),
             lie: Mutex::default(),
+            redirect: Mutex::default(),
         });
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
@@ -71,8 +73,15 @@ impl LyingParent {
         *self.shared.lie.lock().unwrap() = Some(Box::new(lie));
     }
 
+    /// From now on, what is asked of one path is answered by another: `from` in the path
+    /// becomes `to`.
+    pub fn redirect(&self, from: &str, to: &str) {
+        *self.shared.redirect.lock().unwrap() = Some((from.to_owned(), to.to_owned()));
+    }
+
     /// Tells the truth again.
     pub fn be_honest(&self) {
+        *self.shared.redirect.lock().unwrap() = None;
         *self.shared.lie.lock().unwrap() = None;
     }
 
@@ -107,9 +116,13 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         body,
     };
     shared.seen.lock().unwrap().push(seen.clone());
+    let target = match shared.redirect.lock().unwrap().as_ref() {
+        Some((from, to)) => seen.path.replace(from, to),
+        None => seen.path.clone(),
+    };
     let mut upstream = shared
         .client
-        .request(parts.method, format!("{}{}", shared.upstream, seen.path))
+        .request(parts.method, format!("{}{}", shared.upstream, target))
         .body(seen.body.clone());
     if let Some(kind) = parts.headers.get("content-type") {
         upstream = upstream.header("content-type", kind);

@@ -2,6 +2,7 @@
 //! real processes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use sealsum_e2e::{Lab, LyingParent, RoundRequest, read_npy};
 use sealsum_protocol::canonical::{decode, encode};
@@ -122,6 +123,33 @@ fn i11_a_sealed_contribution_is_spent() {
     assert_eq!(code, "spent_before");
 }
 
+/// Adversary: a parent that answers the request for one task's round with another
+/// task's, to get a sum of each with one client more in the first.
+#[test]
+fn i11_a_contribution_is_for_the_task_that_was_asked_for() {
+    let lab = Lab::start();
+    let proxy = LyingParent::before(&lab.parent.url);
+    let hospital = lab.hospital_with("a", &["--task", "wards", "--task", "icu"]);
+    let update = lab.numbers("u.npy", &[0.25; 20]);
+    for task in ["wards", "icu"] {
+        let _ = lab.open(&RoundRequest {
+            task: task.to_owned(),
+            ..lab.request()
+        });
+    }
+    proxy.redirect("/v1/tasks/wards/", "/v1/tasks/icu/");
+    let (code, detail) = hospital
+        .contribute_to_task(&proxy.url, "wards", &update)
+        .refused(1);
+    assert_eq!(code, "other_task", "{detail}");
+    assert!(proxy.uploads().is_empty());
+    proxy.be_honest();
+    let _ = hospital
+        .contribute_to_task(&proxy.url, "wards", &update)
+        .ok();
+    assert_eq!(proxy.uploads().len(), 1);
+}
+
 /// Adversary: an operator who spreads a data set's contributions over tasks, and a
 /// user who deletes or swaps the ledger.
 #[test]
@@ -182,6 +210,15 @@ fn i12_the_budget_belongs_to_the_data_set() {
         "never recreated"
     );
     fs::write(ledger(&hospital.identity), own).unwrap();
+    let writable = |mode| {
+        fs::set_permissions(ledger(&hospital.identity), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    writable(0o666);
+    let (code, _) = hospital
+        .contribute(&proxy.url, &round_id, &update)
+        .refused(2);
+    assert_eq!(code, "ledger_writable");
+    writable(0o600);
     let (code, _) = hospital
         .contribute(&proxy.url, &round_id, &update)
         .refused(1);

@@ -28,17 +28,27 @@ pub struct ContributionHeader {
 }
 
 impl ContributionHeader {
-    /// The digest of the whole contribution: the commitment in it covers the body.
+    /// The digest of the contribution: the commitment in it covers the body. The
+    /// credential is left out: it shows who may send this, and is no part of what is
+    /// summed, so another credential does not make another contribution.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        label::CONTRIBUTION.digest(&[&canonical::encode(self)])
+        let bare = Self {
+            credential: None,
+            ..self.clone()
+        };
+        label::CONTRIBUTION.digest(&[&canonical::encode(&bare)])
     }
 
     /// Signs the contribution for a registry round. `index` and `path` are the client's
     /// place in the registry.
     #[must_use]
     pub fn with_credential(self, signer: &ClientSigner, index: u64, path: Vec<Digest>) -> Self {
-        let signature = signer.sign(&Presented(&self));
+        let signature = signer.sign(&Presented {
+            header: &self,
+            index,
+            path: &path,
+        });
         Self {
             credential: Some(Credential {
                 index,
@@ -60,13 +70,24 @@ impl ContributionHeader {
             return Err(CredentialError::NotAdmitted);
         }
         self.client
-            .verify(&Presented(self), &credential.signature)
+            .verify(
+                &Presented {
+                    header: self,
+                    index: credential.index,
+                    path: &credential.path,
+                },
+                &credential.signature,
+            )
             .map_err(|_| CredentialError::Signature)
     }
 }
 
-/// What a client signs of its contribution: all of it but the credential.
-struct Presented<'a>(&'a ContributionHeader);
+/// What a client signs of its contribution: all of it, and its place in the registry.
+struct Presented<'a> {
+    header: &'a ContributionHeader,
+    index: u64,
+    path: &'a [Digest],
+}
 
 impl Serialize for Presented<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,13 +97,17 @@ impl Serialize for Presented<'_> {
             encapsulated_key: &'a ByteBuf,
             commitment: &'a Commitment,
             sealed: &'a ByteBuf,
+            index: u64,
+            path: &'a [Digest],
         }
-        let Self(header) = self;
+        let header = self.header;
         Fields {
             client: &header.client,
             encapsulated_key: &header.encapsulated_key,
             commitment: &header.commitment,
             sealed: &header.sealed,
+            index: self.index,
+            path: self.path,
         }
         .serialize(serializer)
     }
@@ -92,7 +117,7 @@ impl Statement for Presented<'_> {
     const LABEL: Label = label::CREDENTIAL;
 
     fn round_id(&self) -> RoundId {
-        self.0.round_id
+        self.header.round_id
     }
 }
 
@@ -119,7 +144,7 @@ pub struct Credential {
     pub index: u64,
     /// The path from there to the registry's root.
     pub path: Vec<Digest>,
-    /// By the client's key, over RoundId and the header's other fields but this, under
+    /// By the client's key, over RoundId, the header's other fields, index and path, under
     /// [`label::CREDENTIAL`].
     pub signature: Signature,
 }

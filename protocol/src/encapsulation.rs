@@ -142,7 +142,7 @@ fn set_up<K: Kem>(
         .map_err(|_| SealError::Hpke)?;
     Ok((
         encapsulated.to_bytes().to_vec(),
-        MaskSeed::new(*seed),
+        MaskSeed::new(&seed),
         sender,
     ))
 }
@@ -166,7 +166,7 @@ fn open<K: Kem>(
     let header = receiver
         .open(sealed, &associated_data(client, commitment))
         .map_err(|_| OpenError)?;
-    Ok((MaskSeed::new(*seed), weight_of(&header)?))
+    Ok((MaskSeed::new(&seed), weight_of(&header)?))
 }
 
 fn associated_data(client: &ClientId, commitment: &Commitment) -> Vec<u8> {

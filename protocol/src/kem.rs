@@ -57,7 +57,7 @@ pub enum KemPrivateKey {
     /// X-Wing's 32-byte seed.
     XWing(Box<<XWing as hpke::Kem>::PrivateKey>),
     /// X25519's scalar.
-    X25519(<X25519HkdfSha256 as hpke::Kem>::PrivateKey),
+    X25519(Box<<X25519HkdfSha256 as hpke::Kem>::PrivateKey>),
 }
 
 /// A round's public key that has the right form.
@@ -82,7 +82,7 @@ impl KemPrivateKey {
             }
             KemSuite::X25519 => {
                 let (private, public) = X25519HkdfSha256::derive_keypair(&ikm);
-                (Self::X25519(private), public.to_bytes().to_vec())
+                (Self::X25519(Box::new(private)), public.to_bytes().to_vec())
             }
         }
     }

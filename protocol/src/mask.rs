@@ -15,35 +15,38 @@ use crate::ring::{RingBits, RingVector};
 
 /// The secret that a mask is expanded from: 32 bytes out of the HPKE exporter.
 ///
+/// Boxed, so that moving it through maps and vectors copies a pointer and leaves no
+/// copy of the secret in freed memory.
+///
 /// No `Debug`, `Clone`, `PartialEq` or serde (I10):
 ///
 /// ```
-/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// let seed = sealsum_protocol::MaskSeed::new(&[0; 32]);
 /// drop(seed);
 /// ```
 /// ```compile_fail,E0277
-/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// let seed = sealsum_protocol::MaskSeed::new(&[0; 32]);
 /// println!("{seed:?}");
 /// ```
 /// ```compile_fail,E0599
-/// let seed = sealsum_protocol::MaskSeed::new([0; 32]);
+/// let seed = sealsum_protocol::MaskSeed::new(&[0; 32]);
 /// drop(seed.clone());
 /// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct MaskSeed([u8; 32]);
+pub struct MaskSeed(Box<[u8; 32]>);
 
 impl MaskSeed {
     /// Wraps an exported secret.
     #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(Box::new(*bytes))
     }
 
     /// Starts the expansion for a ring of width `bits`.
     #[must_use]
     pub fn expand(&self, bits: RingBits) -> Mask {
         Mask {
-            cipher: Ctr32BE::new((&self.0).into(), (&[0; 16]).into()),
+            cipher: Ctr32BE::new((&*self.0).into(), (&[0; 16]).into()),
             bits,
         }
     }
@@ -137,7 +140,7 @@ mod tests {
     fn mask_of(seed: u8, bits: u8, index: u64, len: usize) -> Vec<i64> {
         let bits = RingBits::new(bits).unwrap();
         let mut block = RingVector::zeros(bits, len);
-        MaskSeed::new([seed; 32])
+        MaskSeed::new(&[seed; 32])
             .expand(bits)
             .wrapping_add_to(index, &mut block)
             .unwrap();
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn a_later_block_does_not_depend_on_the_earlier_ones() {
         let bits = RingBits::new(20).unwrap();
-        let mut mask = MaskSeed::new([9; 32]).expand(bits);
+        let mut mask = MaskSeed::new(&[9; 32]).expand(bits);
         let mut first = RingVector::zeros(bits, 16_384);
         mask.wrapping_add_to(0, &mut first).unwrap();
         let mut second = RingVector::zeros(bits, 100);
@@ -175,7 +178,7 @@ mod tests {
     fn a_block_past_the_keystream_is_refused() {
         let bits = RingBits::new(64).unwrap();
         let mut block = RingVector::zeros(bits, 16_384);
-        let mut mask = MaskSeed::new([1; 32]).expand(bits);
+        let mut mask = MaskSeed::new(&[1; 32]).expand(bits);
         let last = KEYSTREAM_BYTES / (16_384 * 8) - 1;
         assert!(mask.wrapping_add_to(last, &mut block).is_ok());
         assert_eq!(
@@ -197,7 +200,7 @@ mod tests {
             let bits = RingBits::new(bits).unwrap();
             let mut block = RingVector::from_signed(bits, values.iter().copied());
             let before: Vec<_> = block.signed().collect();
-            let mut mask = MaskSeed::new(seed).expand(bits);
+            let mut mask = MaskSeed::new(&seed).expand(bits);
             mask.wrapping_add_to(index, &mut block).unwrap();
             if values.len() > 16 {
                 prop_assert_ne!(&before, &block.signed().collect::<Vec<_>>());

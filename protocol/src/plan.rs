@@ -5,7 +5,7 @@
 //! signed maximum, 2^(k-1) - 1.
 
 use crate::VERSION;
-use crate::params::{AggregationRule, COHORT_LIMIT, FLOOR, Intake, Noise, RoundTerms};
+use crate::params::{Admission, AggregationRule, COHORT_LIMIT, FLOOR, Intake, Noise, RoundTerms};
 use crate::ring::RingBits;
 
 /// Checks terms; see [`crate::RoundParams::new`].
@@ -29,6 +29,14 @@ pub(crate) fn check(terms: &RoundTerms) -> Result<(), PlanError> {
         return Err(PlanError::MaxCohort {
             min_cohort: terms.min_cohort,
             max_cohort: terms.max_cohort,
+        });
+    }
+    if let Admission::Registry { size, .. } = terms.admission
+        && size < terms.min_cohort.into()
+    {
+        return Err(PlanError::SmallRegistry {
+            min_cohort: terms.min_cohort,
+            size,
         });
     }
     if terms.max_weight == 0 {
@@ -127,6 +135,16 @@ pub enum PlanError {
         min_cohort: u32,
         /// The maximum asked for.
         max_cohort: u32,
+    },
+    /// A registry that could never fill the minimum cohort.
+    #[error(
+        "the registry has {size} keys, fewer than min_cohort ({min_cohort}): no round under it could be released"
+    )]
+    SmallRegistry {
+        /// The minimum asked for.
+        min_cohort: u32,
+        /// Keys of the registry.
+        size: u64,
     },
     /// A weight bound of zero.
     #[error("max_weight must be at least 1")]

@@ -126,8 +126,9 @@ pub struct OperatorSigner(SigningKey);
 /// A registry authority's private key: signs grants.
 pub struct AuthoritySigner(SigningKey);
 
-/// A round's private receipt key: signs statements about the round.
-pub struct ReceiptSigner(SigningKey);
+/// A round's private receipt key: signs statements about the round. Boxed, so that moving
+/// it from state to state leaves no copy behind.
+pub struct ReceiptSigner(Box<SigningKey>);
 
 /// A client's private key: signs its own contributions.
 pub struct ClientSigner(SigningKey);
@@ -138,7 +139,7 @@ macro_rules! signer {
             /// From 32 secret bytes.
             #[must_use]
             pub fn from_secret(secret: &[u8; 32]) -> Self {
-                Self(SigningKey::from_bytes(secret))
+                Self(SigningKey::from_bytes(secret).into())
             }
 
             /// The public half.

@@ -94,6 +94,11 @@ impl PolicyFile {
         if !root.is_aws_nitro() && !self.mock {
             return Err(PolicyError::RootWithoutMock);
         }
+        // An enclave of AWS's own PKI outside debug mode is no mock: as one it would be spent in
+        // the mock's ledger, and again in the true one.
+        if root.is_aws_nitro() && self.mock && !self.allow_debug {
+            return Err(PolicyError::MockUnderAws);
+        }
         // 6: debug mode only in so many words.
         if self.allow_debug && !self.mock {
             return Err(PolicyError::DebugWithoutMock);
@@ -201,6 +206,11 @@ pub enum PolicyError {
         "root is not AWS's: evidence under it comes from a mock and protects nothing; say mock = true if that is meant"
     )]
     RootWithoutMock,
+    /// AWS's own enclaves, said to be a mock's.
+    #[error(
+        "root is AWS's and allow_debug is false: such an enclave is no mock; remove mock = true"
+    )]
+    MockUnderAws,
     /// Debug mode, not said to be a mock.
     #[error("allow_debug lets the host read the enclave: say mock = true if that is meant")]
     DebugWithoutMock,

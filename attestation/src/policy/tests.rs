@@ -73,6 +73,8 @@ fn an_expected_value_of_zero_is_refused_in_every_register() {
 fn debug_mode_and_other_roots_must_be_called_a_mock() {
     let debug = sound().replace("allow_debug = false", "allow_debug = true");
     assert_eq!(refused(&debug, None), PolicyError::DebugWithoutMock);
+    let no_mock = format!("mock = true\n{}", sound());
+    assert_eq!(refused(&no_mock, None), PolicyError::MockUnderAws);
     let called_mock = format!("mock = true\n{debug}");
     let policy = PolicyFile::parse(&called_mock)
         .unwrap()

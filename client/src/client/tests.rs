@@ -79,6 +79,7 @@ impl Site {
     fn release(&self, own: Option<Digest>) {
         let strangers = [1_u8, 2, 3].map(|i| (ClientId::new([i; 32]), Digest::new([i; 32])));
         let client = self.client.ledger.client_id();
+        let excluded = own.map_or(vec![client], |_| Vec::new());
         let own = own.map(|contribution| (client, contribution));
         let cohort: Cohort = strangers.into_iter().chain(own).collect();
         self.fake.with(|parent| {
@@ -94,7 +95,7 @@ impl Site {
                 total_weight: cohort.size(),
                 aggregate: commitment.root(),
                 noise: Noise::None,
-                excluded: Vec::new(),
+                excluded,
                 previous_receipt: None,
             });
             parent.released = Some(Released {

@@ -27,7 +27,7 @@ impl Ledger {
         self.refund(round_id, &canonical::encode(receipt))
     }
 
-    /// Frees a round by its receipt and a proof that this site's contribution is not in its cohort.
+    /// Frees a round by its receipt and a proof that this site is not in its cohort.
     ///
     /// # Errors
     /// [`RefundRefused`]; the ledger is as it was.
@@ -41,13 +41,13 @@ impl Ledger {
         let shown = receipt.verify(&record.binding.receipt_key, round_id)?;
         let size = shown.cohort_size.into();
         match proof.verify(&self.client, &shown.cohort_root, size)? {
-            // A cohort has each client once: with another contribution under this id, somebody
-            // else's, this site's own is in no sum.
-            shown if shown != Membership::In(record.contribution) => {
+            // Another contribution under this id frees nothing: it may be this site's own, from
+            // before its ledger was restored.
+            Membership::Out => {
                 let proof = [canonical::encode(receipt), canonical::encode(proof)].concat();
                 self.refund(round_id, &proof)
             }
-            _ => Err(RefundRefused::InTheSum(*round_id)),
+            Membership::In(_) => Err(RefundRefused::InTheSum(*round_id)),
         }
     }
 
@@ -92,7 +92,9 @@ pub enum RefundRefused {
     #[error("the contribution to round {0} is refunded already")]
     Refunded(RoundId),
     /// The contribution is in the sum.
-    #[error("this site is in the released sum of round {0}, which stays spent")]
+    #[error(
+        "the released sum of round {0} has a contribution under this site's id; the round stays spent"
+    )]
     InTheSum(RoundId),
     /// The receipt was not signed by that round's enclave.
     #[error("the receipt proves nothing: {0}; the round stays spent")]

@@ -101,14 +101,21 @@ impl RoundPolicy {
         })
     }
 
-    /// Judges where a finished round comes from: its operator and its task. What it released is
-    /// out already, so the other terms have nothing left to protect.
+    /// Judges a finished round: its operator, its task, and how many stand behind it at least.
+    /// What it released is out already, so the other terms have nothing left to protect.
     ///
     /// # Errors
     /// [`TermRefused`].
     pub fn judge_archived(&self, evidence: &ArchivedEvidence) -> Result<(), TermRefused> {
         self.judge_trust(evidence.trust())?;
-        self.judge_origin(evidence.params()).map(|_| ())
+        let params = self.judge_origin(evidence.params())?;
+        self.judge_minimum(params.terms())
+    }
+
+    fn judge_minimum(&self, terms: &RoundTerms) -> Result<(), TermRefused> {
+        let wanted = self.file.min_cohort;
+        let enough = terms.min_cohort >= wanted;
+        require(enough, Term::MinCohort, &terms.min_cohort, &AtLeast(wanted))
     }
 
     fn judge_trust(&self, offered: Trust) -> Result<(), TermRefused> {
@@ -141,9 +148,7 @@ impl RoundPolicy {
 
     fn judge_terms(&self, terms: &RoundTerms) -> Result<(), TermRefused> {
         let wanted = &self.file;
-        let enough = terms.min_cohort >= wanted.min_cohort;
-        let at_least = AtLeast(wanted.min_cohort);
-        require(enough, Term::MinCohort, &terms.min_cohort, &at_least)?;
+        self.judge_minimum(terms)?;
 
         let admission = match terms.admission {
             Admission::Open => AdmissionTerm::Open,

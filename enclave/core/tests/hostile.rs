@@ -408,12 +408,15 @@ fn what_belongs_to_the_other_intake_is_refused() {
 }
 
 #[test]
-fn an_overdue_release_is_lost_and_one_with_a_receipt_is_released() {
+fn an_overdue_release_ends_by_what_went_out() {
     let mut enclave = LocalEnclave::new(1);
     let lost = filled(&mut enclave, stream(), 3);
+    let untouched = filled(&mut enclave, stream(), 3);
     let signed = filled(&mut enclave, stream(), 3);
     let collecting = filled(&mut enclave, stream(), 3);
     lost.close(&mut enclave).unwrap();
+    lost.release_block(&mut enclave, 0).unwrap();
+    untouched.close(&mut enclave).unwrap();
     signed.close(&mut enclave).unwrap();
     signed.release_block(&mut enclave, 0).unwrap();
     let receipt = signed.finish(&mut enclave).unwrap();
@@ -427,6 +430,9 @@ fn an_overdue_release_is_lost_and_one_with_a_receipt_is_released() {
         other => panic!("{other:?}"),
     };
     assert_eq!(phase(&mut enclave, &lost), Phase::Lost);
+    // Nothing of it went out, and the enclave can still say so.
+    assert_eq!(phase(&mut enclave, &untouched), Phase::Aborted);
+    assert!(matches!(untouched.abort(&mut enclave), Reply::Aborted(_)));
     assert_eq!(phase(&mut enclave, &signed), Phase::Released);
     assert_eq!(signed.finish(&mut enclave).unwrap(), receipt);
     assert_eq!(phase(&mut enclave, &collecting), Phase::Collecting);

@@ -1,6 +1,8 @@
 //! Registry admission: only keys of the registry, each once, and only by their holders.
 
-use sealsum_protocol::{Intake, Refusal, RoundTerms};
+use sealsum_protocol::label;
+use sealsum_protocol::merkle::Tree;
+use sealsum_protocol::{Admission, ContributionHeader, Intake, Refusal, RoundTerms};
 use sealsum_testkit::{
     LocalEnclave, ScriptedParent, UncheckedClient, admission, client_signer, registry, terms,
 };
@@ -111,4 +113,45 @@ fn a_credential_in_an_open_round_is_no_header_of_it() {
         parent.relay(&mut enclave, &contribution),
         Err(Refusal::HeaderShape)
     );
+}
+
+/// A parent and an operator who have a member's key in the registry twice: the
+/// credential is for one place, and the contribution is the same wherever it stands.
+#[test]
+fn a_credential_can_not_be_moved_to_another_place_of_the_same_key() {
+    let tree = Tree(label::REGISTRY_TREE);
+    let leaves: Vec<_> = [1, 1, 2, 3]
+        .map(|n| tree.leaf(client_signer(n).key().as_bytes()))
+        .to_vec();
+    let admission = Admission::Registry {
+        root: tree.root(&leaves),
+        size: 4,
+        grant: None,
+    };
+    let mut enclave = LocalEnclave::new(1);
+    let terms = RoundTerms {
+        admission,
+        ..terms(Intake::Presum)
+    };
+    let mut parent = ScriptedParent::open(&mut enclave, terms);
+    let bare = UncheckedClient::new(1).contribute(&parent.binding, &[0.5; 20]);
+    let place = |header: &ContributionHeader, index| {
+        let path = tree.path(&leaves, index).unwrap();
+        header
+            .clone()
+            .with_credential(&client_signer(1), index, path)
+    };
+    let honest = place(&bare.header, 0);
+    assert_eq!(honest.digest(), place(&bare.header, 1).digest());
+    let mut moved = honest.clone();
+    let credential = moved.credential.as_mut().unwrap();
+    (credential.index, credential.path) = (1, tree.path(&leaves, 1).unwrap());
+    let mut contribution = bare;
+    contribution.header = moved;
+    assert_eq!(
+        parent.relay(&mut enclave, &contribution),
+        Err(Refusal::Credential)
+    );
+    contribution.header = honest;
+    assert!(parent.relay(&mut enclave, &contribution).is_ok());
 }

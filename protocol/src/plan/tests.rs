@@ -48,6 +48,19 @@ fn each_term_out_of_range_is_refused_by_its_own_reason() {
                 max_cohort: 2,
             },
         ),
+        (
+            |t| {
+                t.admission = Admission::Registry {
+                    root: Digest::new([1; 32]),
+                    size: 2,
+                    grant: None,
+                };
+            },
+            PlanError::SmallRegistry {
+                min_cohort: 3,
+                size: 2,
+            },
+        ),
         (|t| t.max_weight = 0, PlanError::ZeroWeight),
         (|t| t.max_weight = 2, PlanError::WeightWithoutRule(2)),
         (

@@ -20,7 +20,7 @@ fn elements_pack_and_unpack_as_the_vectors_say() {
 fn masks_expand_as_the_vectors_say() {
     for case in cases("masks") {
         let mut mask = RingVector::zeros(bits(&case), 12);
-        MaskSeed::new(case.bytes32("seed"))
+        MaskSeed::new(&case.bytes32("seed"))
             .expand(bits(&case))
             .wrapping_add_to(case.number("block"), &mut mask)
             .unwrap();

@@ -97,7 +97,7 @@ mod tests {
         assert!(!likeness.is_noise());
         assert!(likeness.correlation > 0.999);
         let mut block = unpack(&bare, bits, 650).expect("packed");
-        MaskSeed::new([5; 32])
+        MaskSeed::new(&[5; 32])
             .expand(bits)
             .wrapping_add_to(0, &mut block)
             .expect("one block");

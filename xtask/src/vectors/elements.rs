@@ -36,7 +36,7 @@ pub(super) fn masks() -> Result<File> {
             for block in [0, 1, 40] {
                 let bits = RingBits::new(bits)?;
                 let mut mask = RingVector::zeros(bits, 12);
-                MaskSeed::new(seed)
+                MaskSeed::new(&seed)
                     .expand(bits)
                     .wrapping_add_to(block, &mut mask)?;
                 cases.push(json!({

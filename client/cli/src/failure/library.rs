@@ -40,6 +40,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Locked(_) => Self::try_again("ledger_locked", &error),
             LedgerError::Missing(_) => Self::configuration("ledger_missing", &error),
             LedgerError::Foreign(_) => Self::configuration("ledger_foreign", &error),
+            LedgerError::Writable(_) => Self::configuration("ledger_writable", &error),
             LedgerError::Exists(_) => Self::configuration("exists", &error),
             _ => Self::configuration("ledger", &error),
         }
@@ -114,6 +115,7 @@ impl From<JoinRefused> for Failure {
             JoinRefused::Parent(error) => error.into(),
             JoinRefused::Evidence(rejection) => Self::from(&*rejection).worded(detail),
             JoinRefused::Term(error) => error.into(),
+            JoinRefused::OtherTask { .. } => Self::refused("other_task", &detail),
             _ => Self::refused("other_round", &detail),
         }
     }
@@ -233,6 +235,7 @@ impl From<CollectRefused> for Failure {
             CollectRefused::OtherContribution { .. } => {
                 Self::refused("other_contribution", &detail)
             }
+            CollectRefused::AcceptedYetOut(_) => Self::refused("accepted_yet_out", &detail),
             _ => Self::refused("other_round", &detail),
         }
     }

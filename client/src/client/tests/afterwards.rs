@@ -76,6 +76,23 @@ async fn a_site_that_was_dropped_learns_it_and_is_freed_by_that_proof() {
 }
 
 #[tokio::test]
+async fn an_accepted_site_that_is_left_out_without_a_word_is_an_alarm() {
+    let mut site = Site::new().await;
+    site.contribute(&VALUES).await.unwrap();
+    site.release(None);
+    site.fake.with(|fake| {
+        let released = fake.released.as_mut().unwrap();
+        let mut receipt = released.receipt.unverified().clone();
+        receipt.excluded.clear();
+        released.receipt = fake.round.receipts.sign(receipt);
+    });
+    assert!(matches!(
+        site.collect().await,
+        Err(CollectRefused::AcceptedYetOut(_))
+    ));
+}
+
+#[tokio::test]
 async fn another_contribution_under_this_sites_id_is_an_alarm() {
     let mut site = Site::new().await;
     site.contribute(&VALUES).await.unwrap();

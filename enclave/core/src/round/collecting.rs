@@ -29,7 +29,7 @@ pub(crate) struct Collecting {
     params: RoundParams,
     keys: RoundKeys,
     accepted: BTreeMap<ClientId, AcceptedContribution>,
-    /// Digests of encapsulated keys, of refused contributions too.
+    /// Digests of the encapsulated keys of all contributions that opened.
     seen_keys: BTreeSet<Digest>,
     burned: BTreeSet<ClientId>,
     /// The sum so far; `None` in `presum`, where no update comes in.
@@ -261,7 +261,10 @@ impl Collecting {
     }
 
     fn burn(&mut self, client: ClientId, key: Digest, refusal: Refusal) -> Refusal {
-        self.seen_keys.insert(key);
+        // A key whose header did not open may be another client's, copied to block it.
+        if refusal != Refusal::DoesNotOpen {
+            self.seen_keys.insert(key);
+        }
         self.burned.insert(client);
         refusal
     }

@@ -196,10 +196,12 @@ impl Releasing {
         now.saturating_sub(self.closed_at) > RELEASE_TIMEOUT_MS
     }
 
+    /// With the receipt if that was signed; with an abort receipt, which frees the
+    /// clients, if nothing has gone out; lost otherwise.
     pub(crate) fn into_overdue(self: Box<Self>) -> Ended {
         match self.receipt {
             Some(receipt) => Ended::Released(Box::new(receipt)),
-            None => Ended::Lost,
+            None => self.abort().map_or(Ended::Lost, Ended::Aborted),
         }
     }
 }
