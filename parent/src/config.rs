@@ -19,6 +19,19 @@ pub struct Config {
     pub data: PathBuf,
     /// Limits.
     pub limits: Limits,
+    /// What becomes of rounds that collect when the parent is asked to end.
+    pub on_shutdown: OnShutdown,
+}
+
+/// What a parent that is asked to end does with the rounds that collect. One that is
+/// releasing goes on in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnShutdown {
+    /// Abort them and store the abort receipts: nobody's contribution hangs in the air.
+    #[default]
+    Abort,
+    /// Leave them to the next start, for a restart in passing.
+    Keep,
 }
 
 /// Limits on what strangers may make the parent hold or wait for.
@@ -36,6 +49,10 @@ pub struct Limits {
     pub shutdown: Duration,
     /// For the enclave.
     pub enclave: Patience,
+    /// Between two looks at the rounds in progress.
+    pub watch: Duration,
+    /// For an enclave that does not answer, before its rounds are lost.
+    pub lost_after: Duration,
 }
 
 impl Default for Limits {
@@ -52,6 +69,10 @@ impl Default for Limits {
                 connect: Duration::from_secs(5),
                 reply: Duration::from_secs(30),
             },
+            // Well within the time that an enclave gives before it ends.
+            watch: Duration::from_secs(2),
+            // An enclave erases what is not released within an hour of its close.
+            lost_after: Duration::from_secs(60 * 60),
         }
     }
 }

@@ -23,7 +23,7 @@ mod upload;
 
 pub use address::{AddressError, EnclaveAddress};
 pub use api::router;
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, OnShutdown};
 pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};
 pub use problem::Problem;

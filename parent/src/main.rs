@@ -4,10 +4,11 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use sealsum_parent::{Config, EnclaveAddress, Limits, Parent};
+use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +28,14 @@ struct Flags {
     /// Largest masked update to take, in MiB.
     #[arg(long, env = "SEALSUM_MAX_UPDATE_MIB")]
     max_update_mib: Option<u64>,
+    /// On SIGTERM or SIGINT, abort the rounds that collect and store their abort
+    /// receipts, or keep them for the next start. Releases go on in either case.
+    #[arg(long, env = "SEALSUM_ON_SHUTDOWN", value_enum, default_value_t)]
+    on_shutdown: OnShutdown,
+    /// An enclave that has not answered for this long is given up, in seconds: its
+    /// rounds are lost.
+    #[arg(long, env = "SEALSUM_LOST_AFTER_S", value_name = "N")]
+    lost_after_s: Option<u64>,
 }
 
 #[tokio::main]
@@ -47,11 +56,15 @@ async fn main() -> anyhow::Result<()> {
     if let Some(mib) = flags.max_update_mib {
         limits.masked_update = mib.saturating_mul(1 << 20);
     }
+    if let Some(seconds) = flags.lost_after_s {
+        limits.lost_after = Duration::from_secs(seconds);
+    }
     let parent = Parent::start(Config {
         listen: flags.listen,
         enclave: flags.enclave,
         data: flags.data,
         limits,
+        on_shutdown: flags.on_shutdown,
     })
     .await?;
     let ready = serde_json::json!({ "listening": format!("http://{}", parent.address()) });

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::api::router;
-use crate::config::Config;
+use crate::config::{Config, OnShutdown};
 use crate::enclave_link::EnclaveLink;
 use crate::rounds::Rounds;
 use crate::serve::serve;
@@ -22,7 +22,9 @@ pub struct Parent {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     resuming: JoinHandle<()>,
+    watching: JoinHandle<()>,
     shutdown: std::time::Duration,
+    on_shutdown: OnShutdown,
 }
 
 impl Parent {
@@ -50,6 +52,10 @@ impl Parent {
             let rounds = Arc::clone(&rounds);
             async move { rounds.resume().await }
         });
+        let watching = tokio::spawn({
+            let rounds = Arc::clone(&rounds);
+            async move { rounds.watch().await }
+        });
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn({
             let router = router(Arc::clone(&rounds));
@@ -65,7 +71,9 @@ impl Parent {
             stop,
             serving,
             resuming,
+            watching,
             shutdown: config.limits.shutdown,
+            on_shutdown: config.on_shutdown,
         })
     }
 
@@ -81,17 +89,25 @@ impl Parent {
         &self.rounds
     }
 
-    /// Takes no more, and finishes what it took.
+    /// Takes no more, finishes what it took, and aborts the rounds that collect, unless
+    /// they are to be kept. Abort receipts are stored when this returns.
     pub async fn shutdown(self) {
         // A receiver that is gone has stopped already.
         let _ = self.stop.send(());
-        self.resuming.abort();
-        // Aborted or done, it holds the storage no longer.
-        let _ = self.resuming.await;
+        for background in [self.resuming, self.watching] {
+            background.abort();
+            // Aborted or done, it holds the storage no longer.
+            let _ = background.await;
+        }
         if self.serving.await.is_err() {
             tracing::error!("serving ended by a panic");
         }
-        let rest = tokio::time::timeout(self.shutdown, self.rounds.rest());
+        let rest = tokio::time::timeout(self.shutdown, async {
+            if self.on_shutdown == OnShutdown::Abort {
+                self.rounds.abort_collecting().await;
+            }
+            self.rounds.rest().await;
+        });
         if rest.await.is_err() {
             tracing::warn!("work was still under way at the end; it goes on at the next start");
         }

@@ -84,7 +84,10 @@ impl Problem {
                 StatusCode::NOT_FOUND,
                 "not_released",
                 "Not released",
-                format!("the round is {phase}; this is there once it is released"),
+                match phase {
+                    Phase::Aborted => "the round was aborted and nothing was released; its abort receipt is proof of that".to_owned(),
+                    phase => format!("the round is {phase}; this is there once it is released"),
+                },
             ),
         }
     }
@@ -96,7 +99,15 @@ impl Problem {
                 StatusCode::NOT_FOUND,
                 "not_aborted",
                 "Not aborted",
-                format!("the round is {phase}; an abort receipt is there once it is aborted"),
+                match phase {
+                    Phase::Released => {
+                        "the round was released and has a receipt; it has no abort receipt"
+                            .to_owned()
+                    }
+                    phase => format!(
+                        "the round is {phase}; an abort receipt is there once it is aborted"
+                    ),
+                },
             ),
         }
     }

@@ -9,6 +9,7 @@ mod opening;
 mod recovery;
 mod relay;
 mod release;
+mod watch;
 
 pub use error::RoundError;
 
@@ -111,6 +112,11 @@ impl Round {
 
     pub(crate) fn phase(&self) -> Phase {
         self.state().phase
+    }
+
+    /// Whether the enclave still has a part in it.
+    pub(crate) fn is_in_progress(&self) -> bool {
+        matches!(self.phase(), Phase::Collecting | Phase::Releasing)
     }
 
     /// Errs unless the round is collecting.

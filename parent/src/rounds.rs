@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use sealsum_protocol::messages::{Phase, Status};
-use sealsum_protocol::{Command, Refusal, Reply, RoundId, TaskName};
+use sealsum_protocol::messages::Phase;
+use sealsum_protocol::{Command, Refusal, RoundId, TaskName};
 
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
@@ -105,33 +105,6 @@ impl Rounds {
         }
     }
 
-    /// Asks the enclave for the round's phase if the link is free; else what is known stands.
-    pub(crate) async fn refresh(&self, round: &Round) {
-        if !matches!(round.phase(), Phase::Collecting | Phase::Releasing) {
-            return;
-        }
-        let Some(mut session) = self.link.session_if_free() else {
-            return;
-        };
-        let command = Command::Status(Status {
-            round_id: round.id(),
-        });
-        let answer = session.ask(&command, Vec::new(), round.boundary()).await;
-        if matches!(answer, Ok(_) | Err(LinkError::Refused(_))) {
-            session.finish();
-        }
-        match answer {
-            Ok(Answer {
-                reply: Reply::Status(status),
-                ..
-            }) if status.phase == Phase::Lost => self.lose(round).await,
-            Ok(_) => {}
-            Err(error) => {
-                self.judge(round, error).await;
-            }
-        }
-    }
-
     /// The round's keys are gone, so what lies here sealed under them is of no use.
     pub(crate) async fn lose(&self, round: &Round) {
         if !matches!(round.phase(), Phase::Collecting | Phase::Releasing) {
@@ -143,7 +116,7 @@ impl Rounds {
                 return;
             }
         }
-        tracing::warn!(round_id = %round.id(), "the enclave has lost the round");
+        tracing::warn!(round_id = %round.id(), "the round is lost: its keys are gone, and nobody can prove what became of it");
         if let Err(error) = self.enter(round, Phase::Lost).await {
             tracing::error!(round_id = %round.id(), %error, "the round's phase was not stored");
         }

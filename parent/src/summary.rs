@@ -33,6 +33,7 @@ pub struct RoundSummary {
     pub contributions: u64,
     /// Clients in the sum, once the cohort is fixed.
     pub cohort_size: Option<u32>,
-    /// Bytes that crossed the enclave's boundary for this round, in both directions.
+    /// Bytes that crossed the enclave's boundary for this round, in both directions,
+    /// questions about its phase apart.
     pub boundary_bytes: u64,
 }

@@ -15,6 +15,6 @@ pub(super) async fn show_round(
     Path(round_id): Path<String>,
 ) -> Result<Json<RoundSummary>, Problem> {
     let round = super::find(&rounds, &round_id)?;
-    rounds.refresh(&round).await;
+    let _ = rounds.refresh(&round).await;
     Ok(Json(round.summary()))
 }

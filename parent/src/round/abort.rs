@@ -20,6 +20,27 @@ impl Rounds {
             .await
     }
 
+    /// At the parent's own end: aborts every round that collects. One that is being
+    /// closed or released goes on (I13). What fails stays as it is for the next start.
+    pub(crate) async fn abort_collecting(self: &Arc<Self>) {
+        for round in self.list() {
+            let closing = round.release.try_lock().is_err();
+            if closing || round.phase() != Phase::Collecting {
+                continue;
+            }
+            match self.abort(&round).await {
+                Ok(_) => {}
+                Err(error @ RoundError::Link(LinkError::Refused(_))) => {
+                    tracing::warn!(round_id = %round.id, %error, "a round was not aborted");
+                }
+                Err(error) => {
+                    tracing::warn!(round_id = %round.id, %error, "a round was not aborted, and no further one is tried");
+                    return;
+                }
+            }
+        }
+    }
+
     async fn abort_now(&self, round: &Round) -> Result<Vec<u8>, RoundError> {
         // A close under way ends first; then the enclave knows whether a block is out.
         let mut release = round.release.lock().await;
@@ -28,15 +49,19 @@ impl Rounds {
         if let Some(receipt) = stored {
             return Ok(receipt);
         }
-        match round.phase() {
-            Phase::Collecting | Phase::Releasing => {}
+        let lost = match round.phase() {
+            Phase::Collecting | Phase::Releasing => false,
+            // Given up for its silence, the enclave may be back, and its proof counts.
+            Phase::Lost => true,
             phase => return Err(RoundError::from_phase(phase)),
-        }
+        };
         let command = Command::Abort(Abort { round_id: round.id });
-        let receipt: Signed<AbortReceipt> = match self.ask(round, command, Vec::new()).await?.reply
-        {
-            Reply::Aborted(receipt) => receipt,
-            _ => return Err(LinkError::OutOfPlace("abort").into()),
+        let answer = self.ask(round, command, Vec::new()).await;
+        let receipt: Signed<AbortReceipt> = match answer.map(|answer| answer.reply) {
+            Ok(Reply::Aborted(receipt)) => receipt,
+            Err(_) if lost => return Err(RoundError::Lost),
+            Err(error) => return Err(error),
+            Ok(_) => return Err(LinkError::OutOfPlace("abort").into()),
         };
         receipt
             .verify(&round.binding.receipt_key, &round.id)

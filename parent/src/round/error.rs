@@ -15,7 +15,7 @@ pub enum RoundError {
     Phase(Phase),
     /// The enclave has lost the round's keys; nothing can bring it back.
     #[error(
-        "the enclave no longer has this round's keys: it restarted or timed out in a release, and the round is lost"
+        "the enclave that had this round's keys is gone or ran out of time in a release: the round is lost, with neither a receipt nor an abort receipt, and stays spent for its clients"
     )]
     Lost,
     /// The client already has another contribution in.

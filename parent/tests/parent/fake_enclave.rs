@@ -88,6 +88,13 @@ impl FakeEnclave {
         state.seen.iter().filter(|seen| **seen == name).count()
     }
 
+    /// As an enclave that shuts down: it aborts what collects, and waits to be asked.
+    pub(crate) fn abort_all(&self) {
+        for round in self.state.lock().unwrap().rounds.values_mut() {
+            round.phase = Phase::Aborted;
+        }
+    }
+
     /// As a restart of the enclave: its rounds are gone.
     pub(crate) fn forget(&self) {
         self.state.lock().unwrap().rounds.clear();

@@ -2,6 +2,7 @@
 //! how it takes up again what was cut.
 
 mod admission;
+mod ends;
 mod fake_enclave;
 mod recovery;
 mod release;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
-use sealsum_parent::{Config, EnclaveAddress, Limits, Parent, Patience, router};
+use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent, Patience, router};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
     Acceptance, Admission, AggregationRule, BlockLayout, ClientId, Commitment, CommitmentBuilder,
@@ -21,6 +21,15 @@ pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) enclave: FakeEnclave,
     pub(crate) parent: Option<Parent>,
+    /// What the next parent is started with.
+    pub(crate) ends: Ends,
+}
+
+/// How a parent ends, and when it gives up an enclave.
+pub(crate) struct Ends {
+    pub(crate) on_shutdown: OnShutdown,
+    pub(crate) watch: Duration,
+    pub(crate) lost_after: Duration,
 }
 
 pub(crate) struct Answer {
@@ -53,6 +62,12 @@ impl Stage {
             folder: tempfile::tempdir().unwrap(),
             enclave: FakeEnclave::start("127.0.0.1:0".parse().unwrap()).await,
             parent: None,
+            // Nothing happens unasked, and a restart leaves rounds as they are.
+            ends: Ends {
+                on_shutdown: OnShutdown::Keep,
+                watch: HOUR,
+                lost_after: HOUR,
+            },
         };
         stage.start_parent().await;
         stage
@@ -72,8 +87,11 @@ impl Stage {
                     connect: moment,
                     reply: moment,
                 },
+                watch: self.ends.watch,
+                lost_after: self.ends.lost_after,
                 ..Limits::default()
             },
+            on_shutdown: self.ends.on_shutdown,
         };
         self.parent = Some(Parent::start(config).await.unwrap());
     }
@@ -192,6 +210,7 @@ pub(crate) fn contribution_path(round: &RoundId, client: &ClientId) -> String {
     format!("/v1/rounds/{round}/contributions/{client}")
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
 /// A little over one block.
 pub(crate) const DIMENSION: u64 = 16_384 + 100;
 const BITS: u8 = 20;

@@ -3,6 +3,7 @@
 use clap::Args as ClapArgs;
 use sealsum_client::{Parent, RoundSummary};
 use sealsum_protocol::RoundId;
+use sealsum_protocol::messages::Phase;
 
 use crate::failure::Failure;
 use crate::output::Report;
@@ -26,6 +27,19 @@ impl Args {
     }
 }
 
+/// Aborted and lost look alike from afar; what a data holder can do differs.
+const fn what_it_means(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Aborted => {
+            ": nothing was released; `sealsum ledger refund` frees contributions by the abort receipt"
+        }
+        Phase::Lost => {
+            ": its enclave is gone, with neither a receipt nor an abort receipt; contributions stay spent"
+        }
+        Phase::Collecting | Phase::Releasing | Phase::Released => "",
+    }
+}
+
 pub(super) fn report(summary: &RoundSummary) -> Result<Report, Failure> {
     // A stranger's texts, on a terminal.
     let printable = |text: &str| text.escape_debug().to_string();
@@ -34,11 +48,12 @@ pub(super) fn report(summary: &RoundSummary) -> Result<Report, Failure> {
         |size| format!("{size} in the sum"),
     );
     let text = format!(
-        "round     {}\ntask      {}, round {}\nphase     {}\nclients   {cohort} ({} to {})\nupdate    {} elements of {} bits, {}, {}, {}",
+        "round     {}\ntask      {}, round {}\nphase     {}{}\nclients   {cohort} ({} to {})\nupdate    {} elements of {} bits, {}, {}, {}",
         printable(&summary.round_id),
         printable(&summary.task),
         summary.round_number,
         summary.phase,
+        what_it_means(summary.phase),
         summary.min_cohort,
         summary.max_cohort,
         summary.dimension,
