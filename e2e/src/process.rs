@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::program;
 
 /// A mock enclave.
@@ -61,17 +64,41 @@ impl Enclave {
     pub fn kill(&mut self) {
         end(&mut self.child);
     }
+
+    /// Asks it to end, as its operator does.
+    pub fn terminate(&self) {
+        terminate(&self.child);
+    }
+
+    /// Waits until it ends by itself; gives its exit code, none if a signal ended it.
+    #[must_use]
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
 }
 
 impl Parent {
     /// Starts one for an enclave, with its data in `folder/parent` and its log in `folder/parent.log`.
     #[must_use]
     pub fn start(folder: &Path, enclave: &str) -> Self {
+        Self::start_with(folder, enclave, &[])
+    }
+
+    /// Starts one with flags.
+    #[must_use]
+    pub fn start_with(folder: &Path, enclave: &str, flags: &[&str]) -> Self {
         let data = folder.join("parent");
         let mut command = Command::new(program("sealsum-parent"));
         command
             .args(["--listen", "127.0.0.1:0", "--enclave", enclave, "--data"])
-            .arg(&data);
+            .arg(&data)
+            .args(flags);
         let (child, ready) = start(command, &folder.join("parent.log"));
         Self {
             child,
@@ -83,6 +110,14 @@ impl Parent {
     /// Kills it, as a power cut would.
     pub fn kill(&mut self) {
         end(&mut self.child);
+    }
+
+    /// Asks it to end, as its operator does, and waits; gives its exit code, none if a
+    /// signal ended it.
+    #[must_use]
+    pub fn terminate(&mut self) -> Option<i32> {
+        terminate(&self.child);
+        self.child.wait().unwrap().code()
     }
 }
 
@@ -113,6 +148,11 @@ fn start(mut command: Command, log: &Path) -> (Child, serde_json::Value) {
     let ready = serde_json::from_str(&ready)
         .unwrap_or_else(|_| panic!("{command:?} did not become ready: {ready:?}"));
     (child, ready)
+}
+
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
 }
 
 fn end(child: &mut Child) {
