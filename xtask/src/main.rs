@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod dev;
 mod vectors;
 mod workspace;
 
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand};
 fn main() -> ExitCode {
     let done = match Arguments::parse_from(words(std::env::args_os())).command {
         Command::Demo(options) => demo::run(&options),
+        Command::Dev(command) => dev::run(&command),
         Command::GenVectors => vectors::write().map(|()| true),
         Command::Check(options) => check::run(&options),
     };
@@ -49,6 +51,9 @@ struct Arguments {
 enum Command {
     /// Train a classifier over several federated rounds, with attacks on the way.
     Demo(demo::Options),
+    /// Start or stop what a client needs to talk to: mock enclave, parent, keys, a policy.
+    #[command(subcommand)]
+    Dev(dev::Command),
     /// Write vectors/ afresh; changes nothing unless the protocol changed.
     GenVectors,
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.

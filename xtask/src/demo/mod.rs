@@ -11,7 +11,7 @@ mod http;
 mod model;
 mod noise;
 mod npy;
-mod programs;
+pub(crate) mod programs;
 mod proxy;
 mod random;
 mod report;

@@ -1,4 +1,4 @@
-//! The programs as a user runs them: built in release, each step a process.
+//! The programs as a user runs them, each step a process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,15 +11,20 @@ use serde_json::Value;
 use crate::workspace;
 
 /// Where the built programs are.
-pub(super) struct Programs {
+pub(crate) struct Programs {
     folder: PathBuf,
 }
 
 impl Programs {
-    /// Builds them, or finds that they are.
-    pub(super) fn build() -> Result<Self> {
+    /// Builds them in release, or finds that they are.
+    pub(crate) fn build() -> Result<Self> {
+        Self::build_in("release")
+    }
+
+    /// Builds them in a profile, `dev` or `release`.
+    pub(crate) fn build_in(profile: &str) -> Result<Self> {
         let mut build = workspace::cargo();
-        build.args(["build", "--release", "--locked", "--quiet"]);
+        build.args(["build", "--profile", profile, "--locked", "--quiet"]);
         build.args([
             "-p",
             "sealsum",
@@ -31,16 +36,19 @@ impl Programs {
         let status = build.status().context("cargo build did not start")?;
         ensure!(status.success(), "the programs do not build");
         Ok(Self {
-            folder: workspace::target_dir()?.join("release"),
+            folder: workspace::target_dir()?.join(match profile {
+                "dev" => "debug",
+                other => other,
+            }),
         })
     }
 
-    pub(super) fn path(&self, program: &str) -> PathBuf {
+    pub(crate) fn path(&self, program: &str) -> PathBuf {
         self.folder.join(program)
     }
 
     /// Runs `sealsum` with these arguments and `--json`.
-    pub(super) fn sealsum(&self, arguments: &Arguments) -> Result<Answer> {
+    pub(crate) fn sealsum(&self, arguments: &Arguments) -> Result<Answer> {
         let mut command = Command::new(self.path("sealsum"));
         command.args(&arguments.0).arg("--json");
         let output = command
@@ -61,7 +69,7 @@ impl Programs {
     }
 
     /// Runs `sealsum`, which has to succeed.
-    pub(super) fn done(&self, arguments: &Arguments) -> Result<Value> {
+    pub(crate) fn done(&self, arguments: &Arguments) -> Result<Value> {
         let answer = self.sealsum(arguments)?;
         match answer.code {
             0 => Ok(answer.json),
@@ -71,16 +79,16 @@ impl Programs {
 }
 
 /// What `sealsum` said.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// 0 ok, 1 refused, 2 usage, 3 try again.
-    pub(super) code: i32,
-    pub(super) json: Value,
+    pub(crate) code: i32,
+    pub(crate) json: Value,
     asked: String,
 }
 
 impl Answer {
     /// Whether it said no, for this very reason.
-    pub(super) fn is_refusal(&self, code: &str) -> bool {
+    pub(crate) fn is_refusal(&self, code: &str) -> bool {
         self.code == 1 && self.error_code() == code
     }
 
@@ -89,7 +97,7 @@ impl Answer {
     }
 
     /// The error in one line, with the exit code.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let detail = self.json["error"]["detail"].as_str().unwrap_or_default();
         format!("exit {}, {}: {detail}", self.code, self.error_code())
     }
@@ -97,22 +105,22 @@ impl Answer {
 
 /// A command line in the making.
 #[derive(Clone)]
-pub(super) struct Arguments(Vec<String>);
+pub(crate) struct Arguments(Vec<String>);
 
 impl Arguments {
     /// Begins with words, such as `round open`.
-    pub(super) fn new(words: &str) -> Self {
+    pub(crate) fn new(words: &str) -> Self {
         Self(words.split(' ').map(str::to_owned).collect())
     }
 
     /// Adds an argument or a flag.
-    pub(super) fn word(mut self, word: &str) -> Self {
+    pub(crate) fn word(mut self, word: &str) -> Self {
         self.0.push(word.to_owned());
         self
     }
 
     /// Adds an argument that is a path.
-    pub(super) fn file(self, path: &Path) -> Self {
+    pub(crate) fn file(self, path: &Path) -> Self {
         self.word(&path.display().to_string())
     }
 
@@ -121,18 +129,18 @@ impl Arguments {
         clippy::needless_pass_by_value,
         reason = "so that numbers and texts are passed alike"
     )]
-    pub(super) fn option(self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn option(self, name: &str, value: impl ToString) -> Self {
         self.word(name).word(&value.to_string())
     }
 
     /// Adds an option whose value is a path.
-    pub(super) fn path(self, name: &str, value: &Path) -> Self {
+    pub(crate) fn path(self, name: &str, value: &Path) -> Self {
         self.word(name).file(value)
     }
 }
 
 /// Does `work` for each of `items`, a few at a time, and returns the results in order.
-pub(super) fn in_parallel<T: Sync, R: Send>(
+pub(crate) fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
