@@ -29,13 +29,24 @@ use crate::problem::Problem;
 use crate::round::Round;
 use crate::rounds::Rounds;
 
-/// Every path of the interface.
+/// Every path of the interface: clients' and operator's.
 pub fn router(rounds: Arc<Rounds>) -> Router {
+    let operator = Router::new()
+        .route("/v1/rounds", post(open_round::open_round))
+        .route("/v1/rounds/{round_id}/close", post(close::close))
+        .route("/v1/rounds/{round_id}/abort", post(abort::abort));
+    finish(client_paths().merge(operator), rounds)
+}
+
+/// What clients and auditors need. Whoever could also close a round could choose the
+/// moment at which one client stands among Sybils.
+pub fn client_router(rounds: Arc<Rounds>) -> Router {
+    finish(client_paths(), rounds)
+}
+
+fn client_paths() -> Router<Arc<Rounds>> {
     Router::new()
-        .route(
-            "/v1/rounds",
-            post(open_round::open_round).get(list_rounds::list_rounds),
-        )
+        .route("/v1/rounds", get(list_rounds::list_rounds))
         .route("/v1/rounds/{round_id}", get(show_round::show_round))
         .route("/v1/rounds/{round_id}/offer", get(offer::offer_of_round))
         .route("/v1/tasks/{task}/offer", get(offer::offer_of_task))
@@ -43,8 +54,6 @@ pub fn router(rounds: Arc<Rounds>) -> Router {
             "/v1/rounds/{round_id}/contributions/{client_id}",
             put(contribute::contribute),
         )
-        .route("/v1/rounds/{round_id}/close", post(close::close))
-        .route("/v1/rounds/{round_id}/abort", post(abort::abort))
         .route("/v1/rounds/{round_id}/evidence", get(evidence::evidence))
         .route("/v1/rounds/{round_id}/receipt", get(receipt::receipt))
         .route(
@@ -56,6 +65,10 @@ pub fn router(rounds: Arc<Rounds>) -> Router {
             "/v1/rounds/{round_id}/proofs/{client_id}",
             get(proof::proof),
         )
+}
+
+fn finish(paths: Router<Arc<Rounds>>, rounds: Arc<Rounds>) -> Router {
+    paths
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(log))
@@ -75,7 +88,7 @@ async fn no_such_path() -> Problem {
         StatusCode::NOT_FOUND,
         "unknown_path",
         "No such path",
-        "this parent serves version 1 of the interface under /v1",
+        "this parent serves version 1 of the interface under /v1; closing and aborting are the operator's, at the address of --operator-listen",
     )
 }
 
@@ -84,7 +97,7 @@ async fn no_such_method() -> Problem {
         StatusCode::METHOD_NOT_ALLOWED,
         "method",
         "No such method",
-        "this path does not have that method",
+        "this path does not have that method here; opening, closing and aborting are the operator's, at the address of --operator-listen",
     )
 }
 

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sealsum_protocol::OperatorKey;
+
 use crate::address::EnclaveAddress;
 use crate::enclave_link::Patience;
 
@@ -13,6 +15,11 @@ use crate::enclave_link::Patience;
 pub struct Config {
     /// Where to listen for HTTP; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to listen for the operator: opening, closing and aborting rounds. `None`
+    /// is at `listen` too, which then has to be a loopback address.
+    pub operator_listen: Option<SocketAddr>,
+    /// The operators whose parameters open rounds here; empty is any.
+    pub operators: Vec<OperatorKey>,
     /// Where the enclave is.
     pub enclave: EnclaveAddress,
     /// The folder that rounds are kept in.

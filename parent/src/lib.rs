@@ -22,7 +22,7 @@ mod summary;
 mod upload;
 
 pub use address::{AddressError, EnclaveAddress};
-pub use api::router;
+pub use api::{client_router, router};
 pub use config::{Config, Limits, OnShutdown};
 pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};

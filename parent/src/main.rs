@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent};
+use sealsum_protocol::OperatorKey;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,19 @@ struct Flags {
     /// Where to listen for HTTP; port 0 takes a free one.
     #[arg(long, env = "SEALSUM_LISTEN", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
+    /// Where to listen for the operator, who opens, closes and aborts rounds. Without it
+    /// that is at --listen too, which then has to be a loopback address.
+    #[arg(long, env = "SEALSUM_OPERATOR_LISTEN", value_name = "ADDRESS")]
+    operator_listen: Option<SocketAddr>,
+    /// An operator whose rounds to open, by its public key; may be given again. Without
+    /// any, rounds of every operator are opened.
+    #[arg(
+        long,
+        env = "SEALSUM_OPERATOR_KEY",
+        value_name = "HEX",
+        value_delimiter = ','
+    )]
+    operator_key: Vec<OperatorKey>,
     /// Where the enclave is: vsock:CID:PORT, tcp:HOST:PORT, unix:PATH or hybrid:PATH:PORT.
     #[arg(long, env = "SEALSUM_ENCLAVE")]
     enclave: EnclaveAddress,
@@ -61,13 +75,18 @@ async fn main() -> anyhow::Result<()> {
     }
     let parent = Parent::start(Config {
         listen: flags.listen,
+        operator_listen: flags.operator_listen,
+        operators: flags.operator_key,
         enclave: flags.enclave,
         data: flags.data,
         limits,
         on_shutdown: flags.on_shutdown,
     })
     .await?;
-    let ready = serde_json::json!({ "listening": format!("http://{}", parent.address()) });
+    let ready = serde_json::json!({
+        "listening": format!("http://{}", parent.address()),
+        "operator": format!("http://{}", parent.operator_address()),
+    });
     // Whoever started us may not read this; that is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{ready}");
 

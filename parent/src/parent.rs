@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::router;
+use crate::api::{client_router, router};
 use crate::config::{Config, OnShutdown};
 use crate::enclave_link::EnclaveLink;
 use crate::rounds::Rounds;
@@ -18,9 +18,10 @@ use crate::storage::{Files, StorageError};
 /// A parent that serves.
 pub struct Parent {
     address: SocketAddr,
+    operator_address: SocketAddr,
     rounds: Arc<Rounds>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    stop: watch::Sender<()>,
+    serving: Vec<JoinHandle<()>>,
     resuming: JoinHandle<()>,
     watching: JoinHandle<()>,
     shutdown: std::time::Duration,
@@ -34,19 +35,22 @@ impl Parent {
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let storage = Files::open(&config.data)?;
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|source| StartError::Listen {
-                    address: config.listen,
-                    source,
-                })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        if config.operator_listen.is_none() && !config.listen.ip().is_loopback() {
+            return Err(StartError::OperatorExposed(config.listen));
+        }
+        let (listener, address) = listen(config.listen).await?;
+        let operator = match config.operator_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let operator_address = operator.as_ref().map_or(address, |(_, address)| *address);
         let link = EnclaveLink::new(config.enclave, config.limits.enclave);
-        let rounds = Arc::new(Rounds::new(link, Arc::new(storage), config.limits));
+        let rounds = Arc::new(Rounds::new(
+            link,
+            Arc::new(storage),
+            config.limits,
+            config.operators,
+        ));
         rounds.load().await?;
         let resuming = tokio::spawn({
             let rounds = Arc::clone(&rounds);
@@ -56,17 +60,29 @@ impl Parent {
             let rounds = Arc::clone(&rounds);
             async move { rounds.watch().await }
         });
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn({
-            let router = router(Arc::clone(&rounds));
-            async move {
-                // Its sender dropped means the same.
-                let stopped = async { drop(stopped.await) };
-                serve(listener, router, config.limits, stopped).await;
+        let (stop, stopped) = watch::channel(());
+        let mut listeners = vec![];
+        match operator {
+            None => listeners.push((listener, router(Arc::clone(&rounds)))),
+            Some((operator, _)) => {
+                listeners.push((listener, client_router(Arc::clone(&rounds))));
+                listeners.push((operator, router(Arc::clone(&rounds))));
             }
-        });
+        }
+        let serving = listeners
+            .into_iter()
+            .map(|(listener, router)| {
+                let mut stopped = stopped.clone();
+                tokio::spawn(async move {
+                    // Its sender dropped means the same.
+                    let stopped = async { drop(stopped.changed().await) };
+                    serve(listener, router, config.limits, stopped).await;
+                })
+            })
+            .collect();
         Ok(Self {
             address,
+            operator_address,
             rounds,
             stop,
             serving,
@@ -83,6 +99,12 @@ impl Parent {
         self.address
     }
 
+    /// Where it listens for the operator.
+    #[must_use]
+    pub const fn operator_address(&self) -> SocketAddr {
+        self.operator_address
+    }
+
     /// Its rounds.
     #[must_use]
     pub const fn rounds(&self) -> &Arc<Rounds> {
@@ -92,15 +114,16 @@ impl Parent {
     /// Takes no more, finishes what it took, and aborts the rounds that collect, unless
     /// they are to be kept. Abort receipts are stored when this returns.
     pub async fn shutdown(self) {
-        // A receiver that is gone has stopped already.
-        let _ = self.stop.send(());
+        drop(self.stop);
         for background in [self.resuming, self.watching] {
             background.abort();
             // Aborted or done, it holds the storage no longer.
             let _ = background.await;
         }
-        if self.serving.await.is_err() {
-            tracing::error!("serving ended by a panic");
+        for serving in self.serving {
+            if serving.await.is_err() {
+                tracing::error!("serving ended by a panic");
+            }
         }
         let rest = tokio::time::timeout(self.shutdown, async {
             if self.on_shutdown == OnShutdown::Abort {
@@ -112,6 +135,13 @@ impl Parent {
             tracing::warn!("work was still under way at the end; it goes on at the next start");
         }
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let at_fault = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(at_fault)?;
+    let bound = listener.local_addr().map_err(at_fault)?;
+    Ok((listener, bound))
 }
 
 /// Why a parent did not start. Its configuration or its disk is at fault.
@@ -126,6 +156,11 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// Strangers could open, close and abort rounds.
+    #[error(
+        "{0} is reachable from other machines, and would serve opening, closing and aborting rounds to all of them: give the operator an address of its own, for instance --operator-listen 127.0.0.1:8481"
+    )]
+    OperatorExposed(SocketAddr),
     /// The data folder can't be used.
     #[error("the data folder: {0}")]
     Storage(#[from] StorageError),

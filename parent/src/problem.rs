@@ -170,6 +170,11 @@ impl From<RoundError> for Problem {
                 "Another contribution is in",
             ),
             RoundError::Full(_) => new(StatusCode::CONFLICT, "cohort_full", "The cohort is full"),
+            RoundError::OtherOperator(_) => new(
+                StatusCode::FORBIDDEN,
+                "other_operator",
+                "Not an operator of this parent",
+            ),
             RoundError::TooLarge { .. } => new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "round_too_large",

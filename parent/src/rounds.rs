@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sealsum_protocol::messages::Phase;
-use sealsum_protocol::{Command, Refusal, RoundId, TaskName};
+use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
 
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
@@ -17,6 +17,8 @@ pub struct Rounds {
     pub(crate) link: EnclaveLink,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) limits: Limits,
+    /// Whose rounds to open; empty is anyone's.
+    pub(crate) operators: Vec<OperatorKey>,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
     /// Read by work under way, written by whoever waits for its end.
@@ -30,8 +32,14 @@ struct Index {
 }
 
 impl Rounds {
-    pub(crate) fn new(link: EnclaveLink, storage: Arc<dyn Storage>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        link: EnclaveLink,
+        storage: Arc<dyn Storage>,
+        limits: Limits,
+        operators: Vec<OperatorKey>,
+    ) -> Self {
         Self {
+            operators,
             link,
             storage,
             limits,

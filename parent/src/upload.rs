@@ -9,6 +9,8 @@ use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header, header_length};
 use sealsum_protocol::{ClientId, Commitment, CommitmentBuilder, ContributionHeader};
 
+use tokio::time::Instant;
+
 use crate::round::Round;
 use crate::storage::{Blob, BlobWriter, Storage, StorageError};
 
@@ -112,8 +114,11 @@ where
     }
 
     async fn exactly(&mut self, bytes: usize) -> Result<BytesMut, UploadRejection> {
+        // For the whole, not anew for each byte: who sends a byte at a time holds a place
+        // that others wait for.
+        let deadline = self.deadline(bytes);
         while self.waiting.len() < bytes {
-            match self.next().await? {
+            match self.next(deadline).await? {
                 Some(piece) => self.waiting.extend_from_slice(&piece),
                 None => {
                     return Err(UploadRejection::Length {
@@ -128,8 +133,9 @@ where
     }
 
     async fn end(&mut self) -> Result<(), UploadRejection> {
+        let deadline = self.deadline(0);
         while self.waiting.is_empty() {
-            match self.next().await? {
+            match self.next(deadline).await? {
                 Some(piece) => self.waiting.extend_from_slice(&piece),
                 None => return Ok(()),
             }
@@ -140,8 +146,12 @@ where
         })
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>, UploadRejection> {
-        match tokio::time::timeout(self.patience, self.stream.next()).await {
+    fn deadline(&self, bytes: usize) -> Instant {
+        Instant::now() + self.patience + Duration::from_secs(bytes as u64 / SLOWEST)
+    }
+
+    async fn next(&mut self, deadline: Instant) -> Result<Option<Bytes>, UploadRejection> {
+        match tokio::time::timeout_at(deadline, self.stream.next()).await {
             Ok(Some(Ok(piece))) => Ok(Some(piece)),
             Ok(Some(Err(_))) => Err(UploadRejection::Cut),
             Ok(None) => Ok(None),
@@ -204,6 +214,8 @@ pub enum UploadRejection {
     Storage(#[from] StorageError),
 }
 
+/// Bytes a second that the slowest phone is expected to send.
+const SLOWEST: u64 = 16 * 1024;
 const LENGTH_BYTES: u64 = 4;
 /// Enough for what is in flight in socket buffers.
 const DRAIN_BYTES: usize = 4 << 20;

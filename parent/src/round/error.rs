@@ -1,7 +1,7 @@
 //! Why something about a round was not done.
 
-use sealsum_protocol::Refusal;
 use sealsum_protocol::messages::Phase;
+use sealsum_protocol::{OperatorKey, Refusal};
 
 use crate::enclave_link::LinkError;
 use crate::storage::StorageError;
@@ -24,6 +24,11 @@ pub enum RoundError {
     /// The cohort is full.
     #[error("the round already has its max_cohort of {0} contributions")]
     Full(u32),
+    /// Parameters of an operator that this parent was not told of.
+    #[error(
+        "this parent opens rounds of the operators that it was started with, and {0} is none of them"
+    )]
+    OtherOperator(OperatorKey),
     /// Masked updates of these parameters are larger than this parent takes.
     #[error("a masked update of this round has {found} bytes, this parent takes up to {limit}")]
     TooLarge {

@@ -23,6 +23,10 @@ impl Rounds {
         self: &Arc<Self>,
         params: SignedRoundParams,
     ) -> Result<Arc<Round>, RoundError> {
+        let operator = params.params.terms().operator;
+        if !self.operators.is_empty() && !self.operators.contains(&operator) {
+            return Err(RoundError::OtherOperator(operator));
+        }
         let (found, limit) = (
             params.params.layout().total_bytes(),
             self.limits.masked_update,

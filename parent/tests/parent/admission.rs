@@ -87,6 +87,20 @@ async fn an_upload_that_stalls_or_is_cut_leaves_nothing() {
         .await
         .refused_with(408, "upload_stalled");
 
+    // A byte now and then holds a place no longer than silence does.
+    let trickle = stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        Some((Ok::<_, std::io::Error>(Bytes::from_static(&[0])), ()))
+    });
+    // The length, the header and a little of the body, then byte by byte.
+    let begun = stream::iter([Ok::<_, std::io::Error>(half.clone())]);
+    let trickling = Body::from_stream(begun.chain(Box::pin(trickle)));
+    let request = Request::put(&path).body(trickling).unwrap();
+    stage
+        .send(request)
+        .await
+        .refused_with(408, "upload_stalled");
+
     let broken = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
     let cut = Body::from_stream(stream::iter([Ok(half), broken]));
     let request = Request::put(&path).body(cut).unwrap();

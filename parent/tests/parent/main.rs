@@ -1,6 +1,7 @@
 //! The parent against a scripted enclave: what it takes, keeps, sums, publishes, and
 //! how it takes up again what was cut.
 
+mod access;
 mod admission;
 mod ends;
 mod fake_enclave;

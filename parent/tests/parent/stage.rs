@@ -77,6 +77,8 @@ impl Stage {
         let moment = Duration::from_millis(500);
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
+            operator_listen: None,
+            operators: Vec::new(),
             enclave: EnclaveAddress::Tcp(self.enclave.address.to_string()),
             data: self.folder.path().to_owned(),
             limits: Limits {
