@@ -42,13 +42,9 @@ pub struct Enclave<N, C> {
     rounds: BTreeMap<RoundId, Round>,
     /// Ended rounds, oldest first, so that their records stay bounded.
     ended: VecDeque<RoundId>,
-    ending: Option<Ending>,
-}
-
-/// What an enclave that shuts down still owes its parent.
-struct Ending {
-    /// Rounds that the shutdown aborted and whose receipts nobody has asked for yet.
+    /// Of those, what the enclave aborted by itself and nobody has asked for yet.
     unfetched: BTreeSet<RoundId>,
+    shutting_down: bool,
 }
 
 impl<N: Nsm, C: Clock> Enclave<N, C> {
@@ -60,7 +56,8 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             memory: MemoryBudget::new(memory_ceiling),
             rounds: BTreeMap::new(),
             ended: VecDeque::new(),
-            ending: None,
+            unfetched: BTreeSet::new(),
+            shutting_down: false,
         }
     }
 
@@ -94,13 +91,12 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             .filter(|(_, round)| matches!(round, Round::Collecting(_)))
             .map(|(round_id, _)| *round_id)
             .collect();
-        let ending = self.ending.get_or_insert(Ending {
-            unfetched: BTreeSet::new(),
-        });
-        ending.unfetched.extend(collecting.iter().copied());
+        self.shutting_down = true;
         for round_id in collecting {
             // A round that collects can always be aborted.
-            let _ = self.transition(round_id, Round::abort);
+            if self.transition(round_id, Round::abort).is_ok() {
+                self.unfetched.insert(round_id);
+            }
         }
     }
 
@@ -108,10 +104,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
     /// been asked for, and no round is releasing.
     pub fn is_at_rest(&self) -> bool {
         let releasing = |round: &Round| matches!(round, Round::Releasing(_));
-        self.ending
-            .as_ref()
-            .is_some_and(|ending| ending.unfetched.is_empty())
-            && !self.rounds.values().any(releasing)
+        self.shutting_down && self.unfetched.is_empty() && !self.rounds.values().any(releasing)
     }
 
     fn carry_out(
@@ -147,9 +140,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             }
             Command::Abort(abort) => {
                 let receipt = self.transition(abort.round_id, Round::abort)?;
-                if let Some(ending) = &mut self.ending {
-                    ending.unfetched.remove(&abort.round_id);
-                }
+                self.unfetched.remove(&abort.round_id);
                 Reply::Aborted(receipt).into()
             }
             Command::Status(status) => Reply::Status(self.status(&status.round_id)?).into(),
@@ -166,7 +157,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
     }
 
     fn open(&mut self, open: OpenRound) -> Result<Opened, Refusal> {
-        if self.ending.is_some() {
+        if self.shutting_down {
             return Err(Refusal::ShuttingDown);
         }
         let params = opening::admit(&open.params)?;
@@ -260,6 +251,9 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             let _ = self.transition(round_id, |round| {
                 (Round::Ended(Ended::overdue(round)), Ok(()))
             });
+            if let Some(Round::Ended(Ended::Aborted(_))) = self.rounds.get(&round_id) {
+                self.unfetched.insert(round_id);
+            }
         }
     }
 
@@ -267,6 +261,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         while self.ended.len() > ENDED_LIMIT {
             if let Some(round_id) = self.ended.pop_front() {
                 self.rounds.remove(&round_id);
+                self.unfetched.remove(&round_id);
             }
         }
     }

@@ -145,3 +145,16 @@ fn an_overdue_release_is_erased_by_the_timer_without_any_command() {
     assert!(enclave.is_at_rest());
     assert_eq!(phase(&mut enclave, &parent), Phase::Lost);
 }
+
+#[test]
+fn an_overdue_round_of_which_nothing_is_out_is_owed_its_abort_receipt() {
+    let mut enclave = LocalEnclave::new(1);
+    let parent = filled(&mut enclave, Intake::Presum);
+    parent.close(&mut enclave).unwrap();
+    enclave.clock.advance(RELEASE_TIMEOUT_MS + 1);
+    enclave.erase_overdue();
+    enclave.shutdown();
+    assert!(!enclave.is_at_rest(), "nobody has the receipt yet");
+    assert!(matches!(parent.abort(&mut enclave), Reply::Aborted(_)));
+    assert!(enclave.is_at_rest());
+}

@@ -3,6 +3,8 @@
 //! Decides where it listens and when it gives up, and nothing else. It trusts the
 //! device that it runs on; the parent on the other side of the vsock is hostile.
 //! It reads no file but the device, keeps nothing, and logs nothing about rounds.
+//! It takes no signals, since nobody is there to send one: the parent ends its rounds
+//! before the host terminates the enclave, and what is open then is lost.
 //!
 //! Exit codes, since an enclave in production has no console:
 //!
