@@ -68,7 +68,7 @@ impl Cli {
 
 const EXAMPLE: &str = "Example:
   sealsum identity new clinic
-  sealsum contribute --parent http://127.0.0.1:8080 --identity clinic \\
+  sealsum contribute --parent http://127.0.0.1:8480 --identity clinic \\
       --policy clinic.toml --task wards --base-model model.npy --update update.npy
 
 Exit codes: 0 done, 1 refused or rejected, 2 usage or configuration, 3 unreachable or try again.";

@@ -136,6 +136,6 @@ fn extension(path: &Path) -> Option<&str> {
 }
 
 const EXAMPLE: &str = "Example:
-  sealsum collect --parent http://127.0.0.1:8080 --policy clinic.toml --identity clinic \\
+  sealsum collect --parent http://127.0.0.1:8480 --policy clinic.toml --identity clinic \\
       --out aggregate.npy \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

@@ -125,5 +125,5 @@ fn report(contributed: &Contributed) -> Report {
 }
 
 const EXAMPLE: &str = "Example:
-  sealsum contribute --parent http://127.0.0.1:8080 --identity clinic \\
+  sealsum contribute --parent http://127.0.0.1:8480 --identity clinic \\
       --policy clinic.toml --task wards --base-model model.npy --update update.npy";

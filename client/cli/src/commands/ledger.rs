@@ -123,5 +123,5 @@ fn row(record: &Record) -> Value {
 }
 
 const REFUND_EXAMPLE: &str = "Example:
-  sealsum ledger refund clinic --parent http://127.0.0.1:8080 --policy clinic.toml \\
+  sealsum ledger refund clinic --parent http://127.0.0.1:8480 --policy clinic.toml \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

@@ -39,8 +39,8 @@ impl Command {
 }
 
 const STATUS_EXAMPLE: &str = "Example:
-  sealsum round status --parent http://127.0.0.1:8080 \\
+  sealsum round status --parent http://127.0.0.1:8480 \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";
 const CLOSE_EXAMPLE: &str = "Example:
-  sealsum round close --parent http://127.0.0.1:8080 \\
+  sealsum round close --parent http://127.0.0.1:8480 \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

@@ -49,5 +49,5 @@ impl Args {
 }
 
 const EXAMPLE: &str = "Example:
-  sealsum round abort --parent http://127.0.0.1:8080 --out abort.cbor \\
+  sealsum round abort --parent http://127.0.0.1:8480 --out abort.cbor \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

@@ -180,6 +180,6 @@ const WIDEST: RingBits = match RingBits::new(64) {
 const STEPS_LIMIT: f64 = 4_503_599_627_370_496.0;
 
 const EXAMPLE: &str = "Example:
-  sealsum round open --parent http://127.0.0.1:8080 --operator operator.key --task wards \\
+  sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
       --round-number 1 --base-model model.npy --clip 4 --fractional-bits 16 \\
       --min-cohort 5 --max-cohort 100";
