@@ -186,7 +186,7 @@ impl core::fmt::Display for WouldWrap {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(
             f,
-            "max_cohort x clip x max_weight + noise does not fit a ring of {} bits; any one of these would: ",
+            "max_cohort x clip x max_weight + noise does not fit a ring of {} bits (clip in steps of 2^-fractional_bits); any one of these would: ",
             self.ring_bits
         )?;
         if let Some(bits) = self.enough_bits {
@@ -195,13 +195,13 @@ impl core::fmt::Display for WouldWrap {
             f.write_str("(no ring is wide enough)")?;
         }
         let others = [
-            ("max_cohort", self.largest_cohort, u128::from(FLOOR)),
-            ("clip", self.largest_clip, 1),
-            ("max_weight", self.largest_weight, 1),
+            ("max_cohort", self.largest_cohort, u128::from(FLOOR), ""),
+            ("clip", self.largest_clip, 1, " steps"),
+            ("max_weight", self.largest_weight, 1, ""),
         ];
-        for (term, value, least) in others {
+        for (term, value, least, unit) in others {
             if value >= least {
-                write!(f, ", {term} {value}")?;
+                write!(f, ", {term} {value}{unit}")?;
             }
         }
         Ok(())

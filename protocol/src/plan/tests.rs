@@ -91,7 +91,7 @@ fn a_refusal_to_wrap_names_changes_that_each_fit() {
     };
     assert_eq!(
         why.to_string(),
-        "max_cohort x clip x max_weight + noise does not fit a ring of 32 bits; any one of these would: ring_bits 64, max_cohort 3, clip 214748364"
+        "max_cohort x clip x max_weight + noise does not fit a ring of 32 bits (clip in steps of 2^-fractional_bits); any one of these would: ring_bits 64, max_cohort 3, clip 214748364 steps"
     );
     for change in [
         RoundTerms {
