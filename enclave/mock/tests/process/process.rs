@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sealsum_attestation::{AppraisalPolicy, PolicyFile};
+use sealsum_protocol::UnixMillis;
 
 use crate::wire::Wire;
 
@@ -103,6 +105,12 @@ impl Files {
         let root = self.path(file.root_path().unwrap());
         file.into_policy(Some(&read(&root))).unwrap()
     }
+}
+
+/// The time by which a relying party judges.
+pub(crate) fn now() -> UnixMillis {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    UnixMillis(u64::try_from(now.as_millis()).unwrap())
 }
 
 fn read(path: &Path) -> String {

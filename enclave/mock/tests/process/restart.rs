@@ -1,19 +1,11 @@
 //! What outlives a mock: the root's key if a folder is given for it, never a round.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sealsum_attestation::appraise_offer;
 use sealsum_protocol::messages::Status;
-use sealsum_protocol::{ClientNonce, Command, Refusal, Reply, UnixMillis};
+use sealsum_protocol::{Command, Refusal, Reply};
 
-use crate::process::{Files, Mock};
-
-pub(crate) fn now() -> UnixMillis {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    UnixMillis(u64::try_from(now.as_millis()).unwrap())
-}
-
-const NONCE: ClientNonce = ClientNonce::new([0x4e; 32]);
+use crate::process::{Files, Mock, now};
+use crate::wire::NONCE;
 
 #[test]
 fn a_pinned_root_outlives_a_restart_with_state() {

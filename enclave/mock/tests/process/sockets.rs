@@ -4,6 +4,7 @@ use sealsum_protocol::messages::Attest;
 use sealsum_protocol::{Command, Digest, Refusal, Reply, RoundId};
 
 use crate::process::{Files, Mock, fails};
+use crate::wire::NONCE;
 
 #[test]
 fn a_round_opens_and_is_attested_over_tcp() {
@@ -22,8 +23,7 @@ fn a_round_opens_and_is_attested_over_a_unix_socket() {
 }
 
 fn a_round_is_attested(mock: &Mock) {
-    let nonce = sealsum_protocol::ClientNonce::new([7; 32]);
-    let offer = mock.connect().offer(&nonce);
+    let offer = mock.connect().offer(&NONCE);
     assert!(!offer.evidence.is_empty());
     // Rounds belong to the process, not to the connection that opened them.
     let attest = |round_id| {

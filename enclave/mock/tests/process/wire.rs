@@ -13,6 +13,9 @@ use sealsum_protocol::{
     SignedRoundParams, VERSION,
 };
 
+/// A client's challenge.
+pub(crate) const NONCE: ClientNonce = ClientNonce::new([0x4e; 32]);
+
 /// One connection to a mock.
 pub(crate) struct Wire {
     stream: Box<dyn Stream>,
