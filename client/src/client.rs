@@ -8,6 +8,7 @@ use crate::contribute::{AttestedRound, ContributeRefused, Contributed};
 use crate::identity::Identity;
 use crate::join::{JoinRefused, join};
 use crate::ledger::{Ledger, LedgerError};
+use crate::member::Member;
 use crate::parent::{Parent, Target};
 use crate::policy::RoundPolicy;
 use crate::update::BaseModel;
@@ -18,6 +19,7 @@ pub struct Client {
     pub(crate) ledger: Ledger,
     pub(crate) policy: RoundPolicy,
     pub(crate) clock: Clock,
+    pub(crate) member: Option<Member>,
 }
 
 impl Client {
@@ -37,7 +39,18 @@ impl Client {
             ledger,
             policy,
             clock,
+            member: None,
         })
+    }
+
+    /// The same, with a place in a registry, to take part in rounds that go by it. Under open
+    /// admission the place is not used.
+    #[must_use]
+    pub fn with_member(self, member: Member) -> Self {
+        Self {
+            member: Some(member),
+            ..self
+        }
     }
 
     /// What this data set has spent.

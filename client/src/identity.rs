@@ -8,21 +8,21 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::SigningKey;
 use sealsum_attestation::Trust;
-use sealsum_protocol::ClientId;
+use sealsum_protocol::{ClientId, ClientSigner, Registry};
 use zeroize::Zeroizing;
 
 use crate::ledger::{Ledger, LedgerError};
+use crate::member::Member;
 use crate::random;
 use crate::secret_file::{self, KeyFileError};
 
-/// An identity whose key file was read. No `Debug` or `Clone`; the key is not kept: under open
-/// admission nothing is signed with it.
+/// An identity whose key file was read. No `Debug` or `Clone`; its secret is zeroized on drop (I10).
 pub struct Identity {
     folder: PathBuf,
     client: ClientId,
     ledger_id: [u8; 32],
+    seed: Zeroizing<[u8; 32]>,
 }
 
 impl Identity {
@@ -47,15 +47,20 @@ impl Identity {
         let (seed, ledger_id) = (random::secret(), *random::secret());
         let identity = Self {
             folder: folder.to_owned(),
-            client: client_id(&seed),
+            client: ClientSigner::from_secret(&seed).key(),
             ledger_id,
+            seed,
         };
         // Ledgers first: a key without them could never be used, and they are never made for a
         // key that exists.
         for trust in [Trust::AwsNitro, Trust::Mock] {
             Ledger::create(&identity, trust)?;
         }
-        secret_file::create(&key_file, KIND, &[("seed", &seed), ("ledger", &ledger_id)])?;
+        secret_file::create(
+            &key_file,
+            KIND,
+            &[("seed", &identity.seed), ("ledger", &ledger_id)],
+        )?;
         Ok(identity)
     }
 
@@ -68,8 +73,9 @@ impl Identity {
             secret_file::read(&folder.join(KEY_FILE), KIND, ["seed", "ledger"])?;
         Ok(Self {
             folder: folder.to_owned(),
-            client: client_id(&seed),
+            client: ClientSigner::from_secret(&seed).key(),
             ledger_id: *ledger_id,
+            seed,
         })
     }
 
@@ -77,6 +83,12 @@ impl Identity {
     #[must_use]
     pub fn client_id(&self) -> ClientId {
         self.client
+    }
+
+    /// This identity's place in a registry; `None` if the registry does not admit it.
+    #[must_use]
+    pub fn member_of(&self, registry: &Registry) -> Option<Member> {
+        Member::new(ClientSigner::from_secret(&self.seed), registry)
     }
 
     /// Where key and ledgers lie.
@@ -89,10 +101,6 @@ impl Identity {
     pub(crate) fn ledger_id(&self) -> &[u8; 32] {
         &self.ledger_id
     }
-}
-
-fn client_id(seed: &Zeroizing<[u8; 32]>) -> ClientId {
-    ClientId::new(SigningKey::from_bytes(seed).verifying_key().to_bytes())
 }
 
 /// Why an identity can't be made.

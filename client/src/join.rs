@@ -27,7 +27,8 @@ pub(crate) async fn join(
 ) -> Result<Judged, JoinRefused> {
     let nonce = ClientNonce::new(random::public());
     let offer = parent.offer(target, &nonce).await?;
-    let enclave = appraise_offer(&offer, policy.appraisal(), clock(), &nonce)
+    let now = clock();
+    let enclave = appraise_offer(&offer, policy.appraisal(), now, &nonce)
         .map_err(|rejection| JoinRefused::Evidence(Box::new(rejection)))?;
     if let Target::Round(expected) = target
         && enclave.round_id() != *expected
@@ -45,7 +46,7 @@ pub(crate) async fn join(
             found: enclave.params().params.terms().task.clone(),
         });
     }
-    let terms = policy.judge(&enclave, &base_model.digest())?;
+    let terms = policy.judge(&enclave, &base_model.digest(), now)?;
     Ok(Judged { enclave, terms })
 }
 

@@ -5,6 +5,7 @@
 //! It trusts the disk to keep what it acknowledged, and its owner not to restore an old copy.
 
 mod acceptance;
+mod epoch;
 mod lock;
 mod record;
 mod refund;
@@ -61,13 +62,13 @@ impl Ledger {
         let lock = Lock::take(&path)?;
         let at_fault = LedgerError::sql(&path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(&at_fault)?;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(&at_fault)?;
         schema::make_durable(&connection).map_err(&at_fault)?;
         let is_ours = is_ours(&connection, identity, trust).map_err(&at_fault)?;
-        drop(at_fault);
         if !is_ours {
             return Err(LedgerError::Foreign(path));
         }
+        schema::migrate(&mut connection).map_err(at_fault)?;
         Ok(Self {
             connection,
             path,
@@ -100,6 +101,7 @@ impl Ledger {
             transaction.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", schema::VERSION)?;
             transaction.execute_batch(schema::TABLES)?;
+            transaction.execute_batch(schema::EPOCHS)?;
             transaction.execute(
                 "INSERT INTO ledger (one, client, ledger_id, trust) VALUES (1, ?1, ?2, ?3)",
                 params![
@@ -181,7 +183,7 @@ fn path(identity: &Identity, trust: Trust) -> PathBuf {
 fn is_ours(connection: &Connection, identity: &Identity, trust: Trust) -> rusqlite::Result<bool> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if pragma("application_id")? != schema::APPLICATION_ID
-        || pragma("user_version")? != schema::VERSION
+        || ![schema::WITHOUT_EPOCHS, schema::VERSION].contains(&pragma("user_version")?)
     {
         return Ok(false);
     }

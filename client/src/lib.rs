@@ -9,6 +9,7 @@
 //! Trusted are this machine, the policy's author and the pinned root; never the parent. Upheld
 //! here: I1, I10, I11, I12, I15, I16, and that a mock is unmistakable.
 
+pub mod authority;
 mod client;
 mod clock;
 mod collect;
@@ -16,12 +17,14 @@ mod contribute;
 mod identity;
 mod join;
 mod ledger;
+mod member;
 pub mod operator;
 mod parent;
 pub mod policy;
 mod random;
 mod receipt;
 mod refund;
+mod registry_file;
 mod seal;
 mod secret_file;
 #[cfg(test)]
@@ -38,12 +41,14 @@ pub use ledger::{
     AcceptanceRefused, Debit, Ledger, LedgerError, Record, RecordState, RefundRefused,
     SpendRefused, SpentBefore, SpentContribution,
 };
+pub use member::{CredentialRefused, Member};
 pub use parent::{Parent, ParentError, RoundSummary, Target};
 pub use policy::{
     AcceptedTerms, MockMismatch, PolicyError, RoundPolicy, RoundPolicyFile, TermRefused,
 };
 pub use receipt::{AggregateRefused, ReceiptRefused, VerifiedReceipt};
 pub use refund::{RefundFailed, RefundProof, refund};
+pub use registry_file::{RegistryFile, RegistryFileError};
 pub use seal::{SealRefused, SealedContribution, seal};
 pub use secret_file::KeyFileError;
 pub use update::{BaseModel, LayoutRefused, TensorFileError, Update};

@@ -3,6 +3,7 @@
 //! It trusts whoever wrote the file, and nobody else. Genuine evidence for bad parameters is
 //! still bad: sealing takes [`AcceptedTerms`], which only [`RoundPolicy::judge`] makes.
 
+mod admission;
 pub mod consent;
 mod file;
 mod judge;

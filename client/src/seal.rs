@@ -2,15 +2,16 @@
 //!
 //! By type it takes an appraised enclave, terms that the policy accepted and a reservation in the
 //! ledger. Here it only has to be seen that the three are about one round, and that the evidence is
-//! still fresh: sealing is the moment that counts.
+//! still fresh: sealing is the moment that counts. In a registry round the credential is made here,
+//! and checked before anything can be spent.
 
 use sealsum_attestation::AppraisedEnclave;
 use sealsum_protocol::{
-    Admission, ContributionHeader, EncodedUpdate, MaskedUpdate, RoundBinding, RoundId, SealError,
-    UnixMillis,
+    ContributionHeader, EncodedUpdate, MaskedUpdate, RoundBinding, RoundId, SealError, UnixMillis,
 };
 
 use crate::ledger::{Debit, LedgerError, SpentContribution};
+use crate::member::{CredentialRefused, Member, credentials};
 use crate::policy::AcceptedTerms;
 use crate::random;
 
@@ -43,30 +44,32 @@ pub struct SealedContribution<'ledger> {
 /// Archived evidence is no enclave to seal for, and no update is sealed without a reservation:
 ///
 /// ```compile_fail
-/// use sealsum_client::{AcceptedTerms, Debit, seal};
+/// use sealsum_client::{AcceptedTerms, Debit, Member, seal};
 ///
 /// fn archived(
 ///     evidence: &sealsum_attestation::ArchivedEvidence,
 ///     terms: &AcceptedTerms,
 ///     debit: Debit<'_>,
 ///     update: sealsum_protocol::EncodedUpdate,
+///     member: Option<&Member>,
 ///     now: sealsum_protocol::UnixMillis,
 /// ) {
-///     let _ = seal(evidence, terms, debit, update, now);
+///     let _ = seal(evidence, terms, debit, update, member, now);
 /// }
 /// ```
 ///
 /// ```
-/// use sealsum_client::{AcceptedTerms, Debit, seal};
+/// use sealsum_client::{AcceptedTerms, Debit, Member, seal};
 ///
 /// fn fresh(
 ///     enclave: &sealsum_attestation::AppraisedEnclave,
 ///     terms: &AcceptedTerms,
 ///     debit: Debit<'_>,
 ///     update: sealsum_protocol::EncodedUpdate,
+///     member: Option<&Member>,
 ///     now: sealsum_protocol::UnixMillis,
 /// ) {
-///     let _ = seal(enclave, terms, debit, update, now);
+///     let _ = seal(enclave, terms, debit, update, member, now);
 /// }
 /// ```
 ///
@@ -77,6 +80,7 @@ pub fn seal<'ledger>(
     terms: &AcceptedTerms,
     debit: Debit<'ledger>,
     update: EncodedUpdate,
+    member: Option<&Member>,
     now: UnixMillis,
 ) -> Result<SealedContribution<'ledger>, SealRefused> {
     let round_id = enclave.round_id();
@@ -91,15 +95,25 @@ pub fn seal<'ledger>(
             now,
         });
     }
-    if terms.params().terms().admission != Admission::Open {
-        return Err(SealRefused::NoCredential);
+    if let Some(grant) = terms.grant()
+        && grant.not_after < now
+    {
+        return Err(SealRefused::GrantExpired {
+            not_after: grant.not_after,
+            now,
+        });
     }
+    let member = credentials(terms.params().terms(), member)?;
     let clamped = update.clamped();
     let encapsulation = enclave.encapsulate(&debit.client(), &mut random::system())?;
+    let (mut header, masked) = sealsum_protocol::seal(encapsulation, update)?;
+    if let Some(member) = member {
+        header = member.sign(header)?;
+    }
     Ok(SealedContribution {
         debit,
         binding: enclave.binding().clone(),
-        sealed: sealsum_protocol::seal(encapsulation, update)?,
+        sealed: (header, masked),
         clamped,
         now,
     })
@@ -140,81 +154,21 @@ pub enum SealRefused {
         /// This site's time.
         now: UnixMillis,
     },
-    /// Registry admission, for which this version makes no credential.
-    #[error(
-        "the round admits a registry's keys only, and this version makes no credential for one: the contribution would be spent for nothing"
-    )]
-    NoCredential,
+    /// The authority's word for the registry ran out since it was judged.
+    #[error("the authority's grant for the registry ended at {not_after}, now it is {now}")]
+    GrantExpired {
+        /// Its end.
+        not_after: UnixMillis,
+        /// This site's time.
+        now: UnixMillis,
+    },
+    /// A registry round, and no sound credential for it.
+    #[error(transparent)]
+    Credential(#[from] CredentialRefused),
     /// The key in the binding.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
 
 #[cfg(test)]
-mod tests {
-    use sealsum_attestation::Trust;
-    use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-    use sealsum_protocol::{Digest, RoundTerms};
-
-    use super::*;
-    use crate::policy::AdmissionTerm;
-    use crate::testing::{NOW, Nsm, Round, base_model, identity};
-    use crate::{Ledger, RoundPolicyFile};
-
-    fn refusal(
-        terms: impl FnOnce(&mut RoundTerms),
-        policy: impl FnOnce(&mut RoundPolicyFile),
-        enclave: Option<u8>,
-        now: UnixMillis,
-    ) -> Option<SealRefused> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::open(&identity(folder.path()), Trust::Mock).unwrap();
-        let nsm = Nsm::boot();
-        let round = Round::with(1, terms);
-        let policy = nsm.policy_with(policy);
-        let appraised = nsm.appraise(&round);
-        let terms = policy.judge(&appraised, &base_model().digest()).unwrap();
-        let seed = RoundingSeed::new([5; 32]);
-        let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
-        let debit = ledger.reserve(&terms, &policy).unwrap();
-        let appraised = enclave.map_or(appraised, |other| nsm.appraise(&Round::new(other)));
-        seal(&appraised, &terms, debit, update.unwrap(), now).err()
-    }
-
-    #[test]
-    fn evidence_is_fresh_at_the_moment_of_sealing_or_nothing_is_sealed() {
-        let at = |now| refusal(|_| {}, |_| {}, None, now);
-        assert_eq!(at(NOW.plus(300_000)), None);
-        assert!(matches!(
-            at(NOW.plus(300_001)),
-            Some(SealRefused::Stale { .. })
-        ));
-        // A clock that went back beyond the skew says nothing about freshness either.
-        let before = UnixMillis(NOW.0 - 10_001);
-        assert!(matches!(at(before), Some(SealRefused::Stale { .. })));
-    }
-
-    #[test]
-    fn terms_that_were_accepted_for_one_enclave_do_not_seal_for_another() {
-        let refused = refusal(|_| {}, |_| {}, Some(2), NOW);
-        assert!(matches!(refused, Some(SealRefused::OtherRound { .. })));
-    }
-
-    #[test]
-    fn a_registry_round_is_not_spent_for_nothing() {
-        let root = Digest::new([7; 32]);
-        let refused = refusal(
-            |terms| {
-                terms.admission = Admission::Registry {
-                    root,
-                    size: 9,
-                    grant: None,
-                }
-            },
-            |policy| policy.admission = AdmissionTerm::Registry(root),
-            None,
-            NOW,
-        );
-        assert_eq!(refused, Some(SealRefused::NoCredential));
-    }
-}
+mod tests;

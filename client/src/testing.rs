@@ -190,7 +190,10 @@ impl Nsm {
         let tasks = |file: &mut RoundPolicyFile| {
             file.tasks = vec![round.binding.params.params.terms().task.clone()];
         };
-        let terms = self.policy_with(tasks).judge(&enclave, &model).unwrap();
+        let terms = self
+            .policy_with(tasks)
+            .judge(&enclave, &model, NOW)
+            .unwrap();
         (enclave, terms)
     }
 }

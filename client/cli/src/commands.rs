@@ -7,6 +7,7 @@ mod identity;
 mod ledger;
 mod operator;
 mod policy;
+mod registry;
 mod round;
 mod verify_receipt;
 
@@ -37,6 +38,9 @@ enum Command {
     /// Write or check what this data holder accepts
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Keep the keys that rounds admit, and vouch for them
+    #[command(subcommand)]
+    Registry(registry::Command),
     /// Open, watch and end rounds
     #[command(subcommand)]
     Round(round::Command),
@@ -57,6 +61,7 @@ impl Cli {
             Command::Identity(command) => command.run(),
             Command::Operator(command) => command.run(),
             Command::Policy(command) => command.run(),
+            Command::Registry(command) => command.run(),
             Command::Round(command) => command.run().await,
             Command::Contribute(args) => args.run(self.json).await,
             Command::Collect(args) => args.run(self.json).await,
@@ -101,7 +106,7 @@ mod tests {
     fn every_example_in_the_help_is_understood() {
         let mut found = Vec::new();
         examples(&mut Cli::command(), &mut found);
-        assert!(found.len() >= 14, "{found:#?}");
+        assert!(found.len() >= 22, "{found:#?}");
         for example in found {
             let words = example.split_whitespace();
             let parsed = Cli::try_parse_from(words);

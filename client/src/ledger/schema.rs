@@ -5,7 +5,9 @@ use rusqlite::Connection;
 /// Marks an SQLite file as a ledger of this project: "Slum" as a big-endian integer.
 pub(super) const APPLICATION_ID: i64 = 0x536c_756d;
 /// Version of the tables.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+/// The first one, which had no epochs.
+pub(super) const WITHOUT_EPOCHS: i64 = 1;
 
 /// One row a contribution, never deleted. The two partial indexes say what "spent" means; a row
 /// that repeats a spent round is marked as an unproven retry, and those are counted.
@@ -45,6 +47,27 @@ CREATE TABLE masked_updates (
     PRIMARY KEY (round_id, part)
 ) STRICT;
 ";
+
+/// Added with version 2: the highest epoch sealed under, for each task and authority.
+pub(super) const EPOCHS: &str = "
+CREATE TABLE registry_epochs (
+    task      TEXT NOT NULL,
+    authority BLOB NOT NULL CHECK (length(authority) = 32),
+    epoch     INTEGER NOT NULL,
+    PRIMARY KEY (task, authority)
+) STRICT;
+";
+
+/// Brings a ledger of the first version to this one, whole or not at all; what it holds stays.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == WITHOUT_EPOCHS {
+        transaction.execute_batch(EPOCHS)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
 
 /// A commit is on the disk when it returns, the journal's removal from its folder included
 /// (`EXTRA`): the bytes of a contribution may leave right after. One file, no write-ahead log

@@ -11,12 +11,12 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
 use sealsum_protocol::{
-    ClientId, ContributionHeader, Digest, MaskedUpdate, RoundBinding, RoundId, TaskName,
-    UnixMillis, canonical, upload,
+    ClientId, ContributionHeader, Digest, MaskedUpdate, RegistryGrant, RoundBinding, RoundId,
+    TaskName, UnixMillis, canonical, upload,
 };
 
 use super::record::{COLUMNS, Record, RecordState};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, epoch};
 use crate::policy::{AcceptedTerms, RoundPolicy};
 pub use refused::{SpendRefused, SpentBefore};
 
@@ -50,6 +50,7 @@ pub struct Debit<'ledger> {
     task: TaskName,
     round_number: u64,
     base_model: Digest,
+    grant: Option<RegistryGrant>,
     unproven_retry: bool,
 }
 
@@ -139,6 +140,19 @@ impl Ledger {
         if is_recorded(&transaction, &round_id).map_err(&at_fault)? {
             return Err(SpendRefused::SealedBefore(round_id));
         }
+        let grant = terms.grant().copied();
+        if let Some(grant) = &grant {
+            let seen = epoch::highest(&transaction, &round.task, &grant.authority);
+            match seen.map_err(&at_fault)? {
+                Some(seen) if grant.epoch < seen => {
+                    return Err(SpendRefused::OldEpoch {
+                        seen,
+                        offered: grant.epoch,
+                    });
+                }
+                _ => {}
+            }
+        }
         let budget = policy.terms().budget.contributions;
         let used = used(&transaction).map_err(&at_fault)?;
         if used >= budget {
@@ -175,6 +189,7 @@ impl Ledger {
             task: round.task.clone(),
             round_number: round.round_number,
             base_model: round.base_model,
+            grant,
             unproven_retry,
         })
     }
@@ -275,6 +290,9 @@ impl Debit<'_> {
                 "INSERT INTO masked_updates (round_id, part, bytes) VALUES (?1, ?2, ?3)",
                 params![self.round_id.as_bytes(), part, bytes],
             )?;
+        }
+        if let Some(grant) = &self.grant {
+            epoch::record(&self.transaction, &self.task, grant)?;
         }
         self.transaction.commit()
     }

@@ -1,3 +1,4 @@
+mod epochs;
 mod opening;
 mod order;
 mod proofs;
@@ -63,7 +64,7 @@ impl Site {
         let debit = self.ledger.reserve(&terms, &self.policy)?;
         let seed = RoundingSeed::new([5; 32]);
         let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
-        Ok(seal(&enclave, &terms, debit, update.unwrap(), NOW).unwrap())
+        Ok(seal(&enclave, &terms, debit, update.unwrap(), None, NOW).unwrap())
     }
 
     fn spend(&mut self, round: &Round) -> Result<SpentContribution, SpendRefused> {

@@ -169,7 +169,7 @@ const TASKS: &str = "The exact names of the tasks that may be contributed to.";
 const OPERATOR: &str =
     "The operator whose signature a round's parameters need, or \"any\" (with consent).";
 const MIN_COHORT: &str = "The smallest cohort that a round may release. Enclaves enforce 3.";
-const ADMISSION: &str = "Who else may contribute: \"open\", or \"registry:\" and the root of the admitted keys.\nUnder open admission distinct clients are counted, which stops nobody from being many.";
+const ADMISSION: &str = "Who else may contribute: \"open\", or \"registry:\" and the root of the admitted keys,\nor \"authority:\" and the key that has to vouch for the registry. Under open admission distinct\nclients are counted, which stops nobody from being many.";
 const NOISE: &str = "The least noise on each element of the sum, as a standard deviation in the update's own\nunits, or \"none\".";
 const KEM: &str =
     "How the enclave's key may be reached. x-wing withstands later quantum computers.";

@@ -8,12 +8,12 @@ use core::time::Duration;
 
 use sealsum_attestation::{AppraisedEnclave, ArchivedEvidence, Trust};
 use sealsum_protocol::{
-    Admission, AggregationRule, Digest, Noise, RoundId, RoundParams, RoundTerms, SignatureError,
-    SignedRoundParams,
+    AggregationRule, Digest, Noise, RegistryGrant, RoundId, RoundParams, RoundTerms,
+    SignatureError, SignedRoundParams, UnixMillis,
 };
 
-use super::terms::{AdmissionTerm, IntakeTerm, KemTerm, NoiseFloor, OperatorTerm, RuleTerm};
-use super::{RoundPolicy, names};
+use super::terms::{IntakeTerm, KemTerm, NoiseFloor, OperatorTerm, RuleTerm};
+use super::{RoundPolicy, admission, names};
 
 /// Parameters that a policy accepts, for one appraised round. Sealing takes them.
 ///
@@ -28,14 +28,15 @@ use super::{RoundPolicy, names};
 /// ```
 /// use sealsum_attestation::AppraisedEnclave;
 /// use sealsum_client::{AcceptedTerms, RoundPolicy, TermRefused};
-/// use sealsum_protocol::Digest;
+/// use sealsum_protocol::{Digest, UnixMillis};
 ///
 /// fn earn(
 ///     policy: &RoundPolicy,
 ///     enclave: &AppraisedEnclave,
 ///     base_model: &Digest,
+///     now: UnixMillis,
 /// ) -> Result<AcceptedTerms, TermRefused> {
-///     policy.judge(enclave, base_model)
+///     policy.judge(enclave, base_model, now)
 /// }
 /// ```
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub struct AcceptedTerms {
     params: RoundParams,
     trust: Trust,
     clock_skew: Duration,
+    grant: Option<RegistryGrant>,
 }
 
 impl AcceptedTerms {
@@ -66,6 +68,11 @@ impl AcceptedTerms {
         self.trust
     }
 
+    /// The authority's word that was relied on, where the policy pins an authority.
+    pub(crate) fn grant(&self) -> Option<&RegistryGrant> {
+        self.grant.as_ref()
+    }
+
     /// How far this site's clock may be behind the enclave's.
     pub(crate) fn clock_skew(&self) -> Duration {
         self.clock_skew
@@ -74,7 +81,8 @@ impl AcceptedTerms {
 
 impl RoundPolicy {
     /// Judges the parameters of an appraised round. `base_model` is the digest of the model in
-    /// hand ([`crate::BaseModel::digest`]).
+    /// hand ([`crate::BaseModel::digest`]), `now` this site's time, which an authority's grant has
+    /// to outlast.
     ///
     /// # Errors
     /// [`TermRefused`] with the first term that does not hold. Nothing was recorded or sent.
@@ -82,6 +90,7 @@ impl RoundPolicy {
         &self,
         enclave: &AppraisedEnclave,
         base_model: &Digest,
+        now: UnixMillis,
     ) -> Result<AcceptedTerms, TermRefused> {
         self.judge_trust(enclave.trust())?;
         let params = self.judge_origin(enclave.params())?;
@@ -92,12 +101,13 @@ impl RoundPolicy {
             &terms.base_model,
             base_model,
         );
-        base.and_then(|()| self.judge_terms(terms))?;
+        let grant = base.and_then(|()| self.judge_terms(terms, now))?;
         Ok(AcceptedTerms {
             round_id: enclave.round_id(),
             params: params.clone(),
             trust: enclave.trust(),
             clock_skew: self.clock_skew(),
+            grant,
         })
     }
 
@@ -146,16 +156,15 @@ impl RoundPolicy {
         Ok(params)
     }
 
-    fn judge_terms(&self, terms: &RoundTerms) -> Result<(), TermRefused> {
+    fn judge_terms(
+        &self,
+        terms: &RoundTerms,
+        now: UnixMillis,
+    ) -> Result<Option<RegistryGrant>, TermRefused> {
         let wanted = &self.file;
         self.judge_minimum(terms)?;
 
-        let admission = match terms.admission {
-            Admission::Open => AdmissionTerm::Open,
-            Admission::Registry { root, .. } => AdmissionTerm::Registry(root),
-        };
-        let admitted = admission == wanted.admission;
-        require(admitted, Term::Admission, &admission, &wanted.admission)?;
+        let grant = admission::judge(&wanted.admission, terms, now)?;
 
         let noise = noise_of(terms);
         let floor = wanted.noise_floor;
@@ -187,7 +196,8 @@ impl RoundPolicy {
             Term::ReleaseWeights,
             &weights,
             &wanted.release_weights,
-        )
+        )?;
+        Ok(grant)
     }
 }
 
@@ -261,6 +271,10 @@ pub enum Term {
     MinCohort,
     /// Who may contribute.
     Admission,
+    /// The pinned authority's signature on the registry.
+    GrantSignature,
+    /// Until when that authority's word holds.
+    GrantNotAfter,
     /// The noise.
     NoiseFloor,
     /// The KEM suite.
@@ -285,6 +299,8 @@ impl Term {
             Self::BaseModel => "base_model",
             Self::MinCohort => "min_cohort",
             Self::Admission => "admission",
+            Self::GrantSignature => "grant_signature",
+            Self::GrantNotAfter => "grant_not_after",
             Self::NoiseFloor => "noise_floor",
             Self::Kem => "kem_suites",
             Self::Intake => "intakes",
@@ -316,7 +332,7 @@ pub struct TermRefused {
 }
 
 impl TermRefused {
-    fn new(term: Term, offered: &dyn fmt::Display, wanted: &dyn fmt::Display) -> Self {
+    pub(super) fn new(term: Term, offered: &dyn fmt::Display, wanted: &dyn fmt::Display) -> Self {
         Self {
             term,
             offered: offered.to_string(),

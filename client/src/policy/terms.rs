@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use sealsum_protocol::{AggregationRule, Digest, Intake, KemSuite, OperatorKey};
+use sealsum_protocol::{AggregationRule, AuthorityKey, Digest, Intake, KemSuite, OperatorKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Whose signature on the parameters counts.
@@ -22,6 +22,8 @@ pub enum AdmissionTerm {
     Open,
     /// Holders of the keys under this root.
     Registry(Digest),
+    /// Holders of the keys of a registry that this authority grants, whatever its root.
+    Authority(AuthorityKey),
 }
 
 /// The least noise that must be added before release.
@@ -70,14 +72,13 @@ impl FromStr for AdmissionTerm {
     type Err = TermError;
 
     fn from_str(text: &str) -> Result<Self, TermError> {
-        match (text, text.strip_prefix("registry:")) {
-            ("open", _) => Ok(Self::Open),
-            (_, Some(root)) => root
-                .parse()
-                .map(Self::Registry)
-                .map_err(|_| TermError::Admission),
-            _ => Err(TermError::Admission),
-        }
+        let parsed = match text.split_once(':') {
+            None if text == "open" => Some(Self::Open),
+            Some(("registry", root)) => root.parse().map(Self::Registry).ok(),
+            Some(("authority", key)) => key.parse().map(Self::Authority).ok(),
+            _ => None,
+        };
+        parsed.ok_or(TermError::Admission)
     }
 }
 
@@ -86,6 +87,7 @@ impl fmt::Display for AdmissionTerm {
         match self {
             Self::Open => f.write_str("open"),
             Self::Registry(root) => write!(f, "registry:{root}"),
+            Self::Authority(key) => write!(f, "authority:{key}"),
         }
     }
 }
@@ -240,7 +242,9 @@ pub enum TermError {
     )]
     Operator,
     /// Not an admission.
-    #[error("admission is \"open\", or \"registry:\" and the root's 64 hexadecimal characters")]
+    #[error(
+        "admission is \"open\", or \"registry:\" and a root (`sealsum registry root FILE`), or \"authority:\" and an authority's key (`sealsum registry authority show FILE`), each in 64 hexadecimal characters"
+    )]
     Admission,
     /// Not a noise floor.
     #[error(

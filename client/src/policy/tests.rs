@@ -1,9 +1,11 @@
+mod admission;
+
 use sealsum_protocol::{
     Admission, AggregationRule, Digest, Intake, KemSuite, Noise, OperatorSigner, RoundTerms,
 };
 
 use super::*;
-use crate::testing::{Nsm, Round, base_model, policy_file};
+use crate::testing::{NOW, Nsm, Round, base_model, policy_file};
 
 fn refused(
     nsm: &Nsm,
@@ -12,7 +14,7 @@ fn refused(
 ) -> TermRefused {
     let enclave = nsm.appraise(&Round::with(1, terms));
     nsm.policy_with(policy)
-        .judge(&enclave, &base_model().digest())
+        .judge(&enclave, &base_model().digest(), NOW)
         .unwrap_err()
 }
 
@@ -23,7 +25,7 @@ fn a_round_that_keeps_every_term_is_accepted() {
     let enclave = nsm.appraise(&round);
     let accepted = nsm
         .policy()
-        .judge(&enclave, &base_model().digest())
+        .judge(&enclave, &base_model().digest(), NOW)
         .unwrap();
     assert_eq!(accepted.round_id(), round.id());
     assert_eq!(accepted.trust(), Trust::Mock);
@@ -103,7 +105,7 @@ fn parameters_that_their_operator_did_not_sign_are_refused() {
     let enclave = nsm.appraise(&round);
     let refused = nsm
         .policy()
-        .judge(&enclave, &base_model().digest())
+        .judge(&enclave, &base_model().digest(), NOW)
         .unwrap_err();
     assert_eq!(refused.term, Term::OperatorSignature);
 }
@@ -116,7 +118,7 @@ fn any_operator_is_accepted_with_consent() {
         p.consent.push(consent::ANY_OPERATOR.to_owned());
     });
     let enclave = nsm.appraise(&Round::new(1));
-    assert!(policy.judge(&enclave, &base_model().digest()).is_ok());
+    assert!(policy.judge(&enclave, &base_model().digest(), NOW).is_ok());
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn weights_are_released_with_consent() {
         t.max_weight = 10;
     });
     let enclave = nsm.appraise(&round);
-    assert!(policy.judge(&enclave, &base_model().digest()).is_ok());
+    assert!(policy.judge(&enclave, &base_model().digest(), NOW).is_ok());
 }
 
 #[test]
@@ -148,33 +150,12 @@ fn a_noise_floor_counts_in_the_updates_units_whatever_the_scale() {
         });
         let enclave = nsm.appraise(&round);
         let policy = nsm.policy_with(|p| p.noise_floor = NoiseFloor::Sigma(0.5));
-        policy.judge(&enclave, &base_model().digest())
+        policy.judge(&enclave, &base_model().digest(), NOW)
     };
     assert!(judged(1 << 15, 16).is_ok());
     assert!(judged((1 << 15) - 1, 16).is_err());
     // The same count of steps is half as much noise at a finer scale.
     assert!(judged(1 << 15, 17).is_err());
-}
-
-#[test]
-fn a_registry_is_accepted_by_its_root() {
-    let nsm = Nsm::boot();
-    let root = Digest::new([7; 32]);
-    let round = Round::with(1, |t| {
-        t.admission = Admission::Registry {
-            root,
-            size: 20,
-            grant: None,
-        }
-    });
-    let enclave = nsm.appraise(&round);
-    let judged = |wanted| {
-        nsm.policy_with(|p| p.admission = wanted)
-            .judge(&enclave, &base_model().digest())
-    };
-    assert!(judged(AdmissionTerm::Registry(root)).is_ok());
-    assert!(judged(AdmissionTerm::Registry(Digest::new([8; 32]))).is_err());
-    assert!(judged(AdmissionTerm::Open).is_err());
 }
 
 #[test]
@@ -335,7 +316,9 @@ fn a_real_policy_takes_no_mock_flag_and_no_mocks_evidence() {
     assert_eq!(policy.trust(true), Err(MockMismatch::NotForMock));
     assert_eq!(policy.trust(false), Ok(Trust::AwsNitro));
     let enclave = nsm.appraise(&Round::new(1));
-    let refused = policy.judge(&enclave, &base_model().digest()).unwrap_err();
+    let refused = policy
+        .judge(&enclave, &base_model().digest(), NOW)
+        .unwrap_err();
     assert_eq!(refused.term, Term::Trust);
 }
 

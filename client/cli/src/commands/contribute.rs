@@ -1,11 +1,11 @@
 //! `sealsum contribute`: seal an update for an attested enclave, spend it, upload it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs};
 use sealsum_client::{
-    BaseModel, Client, ContributeOptions, Contributed, Identity, Parent, RoundPolicy, Target,
-    Update, system_clock,
+    BaseModel, Client, ContributeOptions, Contributed, Identity, Member, Parent, RegistryFile,
+    RoundPolicy, Target, Update, system_clock,
 };
 use sealsum_protocol::fixed::OutOfRange;
 use sealsum_protocol::{RoundId, TaskName};
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Join this round
     #[arg(long, value_name = "ROUND_ID")]
     round: Option<RoundId>,
+    /// The registry that the round goes by; needed unless its admission is open
+    #[arg(long, value_name = "FILE")]
+    registry: Option<PathBuf>,
     /// The model that the update is relative to
     #[arg(long, value_name = "FILE")]
     base_model: PathBuf,
@@ -57,8 +60,15 @@ impl Args {
         let base_model = BaseModel::read(&self.base_model)?;
         let update = Update::read(&self.update)?;
         let identity = Identity::load(&self.identity)?;
+        let member = match &self.registry {
+            Some(registry) => Some(place(&identity, registry)?),
+            None => None,
+        };
         let parent = Parent::new(&self.parent)?;
         let mut client = Client::new(parent, &identity, policy, system_clock)?;
+        if let Some(member) = member {
+            client = client.with_member(member);
+        }
         let bar = progress::bar("upload", json);
         let progress = {
             let bar = bar.clone();
@@ -89,6 +99,18 @@ impl Args {
         bar.finish_and_clear();
         Ok(report(&contributed))
     }
+}
+
+fn place(identity: &Identity, registry: &Path) -> Result<Member, Failure> {
+    let file = RegistryFile::read(registry)?;
+    identity.member_of(file.registry()).ok_or_else(|| {
+        let detail = format!(
+            "this identity's key, {}, is not in the registry {}; nothing was asked of the parent. Whoever keeps the registry can add it",
+            identity.client_id(),
+            registry.display()
+        );
+        Failure::configuration("not_in_registry", &detail)
+    })
 }
 
 fn report(contributed: &Contributed) -> Report {

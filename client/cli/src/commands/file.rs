@@ -25,6 +25,15 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
+/// Refuses to write where something lies already.
+pub(super) fn refuse_existing(path: &Path) -> Result<(), Failure> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let detail = format!("{} exists already and is not overwritten", path.display());
+    Err(Failure::configuration("exists", &detail))
+}
+
 /// Reads a message of the protocol.
 pub(super) fn read_message<T: Serialize + DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;

@@ -1,6 +1,7 @@
 //! `sealsum round`: the operator's side of a round. The parent's word on a round is not evidence.
 
 mod abort;
+mod admission;
 mod evidence;
 mod open;
 mod summary;

@@ -3,10 +3,10 @@
 use sealsum_attestation::Rejection;
 use sealsum_client::policy::PolicyError;
 use sealsum_client::{
-    AcceptanceRefused, AggregateRefused, CollectRefused, ContributeRefused, IdentityError,
-    JoinRefused, KeyFileError, LayoutRefused, LedgerError, MockMismatch, ParentError,
-    ReceiptRefused, RefundFailed, RefundRefused, SealRefused, SpendRefused, TensorFileError,
-    TermRefused,
+    AcceptanceRefused, AggregateRefused, CollectRefused, ContributeRefused, CredentialRefused,
+    IdentityError, JoinRefused, KeyFileError, LayoutRefused, LedgerError, MockMismatch,
+    ParentError, ReceiptRefused, RefundFailed, RefundRefused, RegistryFileError, SealRefused,
+    SpendRefused, TensorFileError, TermRefused,
 };
 use sealsum_protocol::plan::PlanError;
 use sealsum_protocol::{EncodeError, SignatureError};
@@ -153,6 +153,9 @@ impl From<SpendRefused> for Failure {
             SpendRefused::BudgetSpent { budget, used } => Self::refused("budget_spent", &detail)
                 .with("budget", budget)
                 .with("used", used),
+            SpendRefused::OldEpoch { seen, offered } => Self::refused("old_epoch", &detail)
+                .with("seen", seen)
+                .with("offered", offered),
             SpendRefused::SpentBefore(before) => Self::refused("spent_before", &detail)
                 .with("earlier_round_id", before.earlier.round_id.to_string())
                 .with("earlier_state", before.earlier.state.as_str()),
@@ -165,9 +168,27 @@ impl From<SealRefused> for Failure {
     fn from(error: SealRefused) -> Self {
         match error {
             SealRefused::Stale { .. } => Self::try_again("evidence_stale", &error),
-            SealRefused::NoCredential => Self::refused("no_credential", &error),
+            SealRefused::GrantExpired { .. } => Self::refused("grant_expired", &error),
+            SealRefused::Credential(refused) => refused.into(),
             _ => Self::refused("seal", &error),
         }
+    }
+}
+
+impl From<CredentialRefused> for Failure {
+    fn from(error: CredentialRefused) -> Self {
+        let code = match error {
+            CredentialRefused::NoPlace { .. } => "no_credential",
+            CredentialRefused::OtherRegistry { .. } => "other_registry",
+            _ => "credential",
+        };
+        Self::refused(code, &error)
+    }
+}
+
+impl From<RegistryFileError> for Failure {
+    fn from(error: RegistryFileError) -> Self {
+        Self::configuration("registry_file", &error)
     }
 }
 

@@ -22,6 +22,16 @@ pub enum SpendRefused {
     /// This very round has a contribution, whose stored bytes are to be sent again.
     #[error("round {0} has a sealed contribution of this site, which is never made anew")]
     SealedBefore(RoundId),
+    /// The authority has signed a later registry, and this site sealed under it.
+    #[error(
+        "the round's registry is of epoch {offered}, and this site has sealed under epoch {seen} of the same task and authority: an old registry may admit keys that were removed since. Nothing was sent; ask for a round under the current registry"
+    )]
+    OldEpoch {
+        /// The highest sealed under.
+        seen: u64,
+        /// The round's.
+        offered: u64,
+    },
     /// The data set's budget is used up.
     #[error(
         "this data set's budget is spent: {used} contributions count, the policy's budget.contributions is {budget}; a contribution that is proven to be in no sum comes back by `sealsum ledger refund`"

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// The smallest cohort that a round may release; at least 3
     #[arg(long, value_name = "N")]
     min_cohort: Option<u32>,
-    /// Who else may contribute: open, or registry:HEX
+    /// Who else may contribute: open, registry:HEX (a root), or authority:HEX (a key)
     #[arg(long, value_name = "ADMISSION")]
     admission: Option<AdmissionTerm>,
     /// The least noise: none, or a standard deviation in the update's own units
@@ -66,13 +66,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Report, Failure> {
-        if self.file.exists() {
-            let detail = format!(
-                "{} exists already and is not overwritten",
-                self.file.display()
-            );
-            return Err(Failure::configuration("exists", &detail));
-        }
+        file::refuse_existing(&self.file)?;
         let ask_for_missing = somebody_is_there();
         if !ask_for_missing {
             self.refuse_missing()?;
@@ -129,7 +123,10 @@ impl Args {
             tasks: given_list(self.task, "exact task names, separated by commas")?,
             operator_key: given(self.operator_key, "operator's public key (64 hex), or any")?,
             min_cohort: given(self.min_cohort, "smallest cohort (at least 3)")?,
-            admission: given(self.admission, "admission (open, registry:HEX)")?,
+            admission: given(
+                self.admission,
+                "admission (open, registry:HEX, authority:HEX)",
+            )?,
             noise_floor: given(self.noise_floor, "least noise (none, or sigma)")?,
             kem_suites: given_list(self.kem, "KEM suites (x-wing, x25519)")?,
             intakes: given_list(self.intake, "intakes (stream, presum)")?,

@@ -8,12 +8,12 @@ use sealsum_client::{BaseModel, Parent, operator};
 use sealsum_protocol::plan::{largest_sum, smallest_ring};
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
-    Admission, Noise, OperatorKey, Receipt, RingBits, RoundParams, RoundTerms, Rounding, Signed,
-    TaskName, VERSION,
+    Noise, OperatorKey, Receipt, RingBits, RoundParams, RoundTerms, Rounding, Signed, TaskName,
+    VERSION,
 };
 
 use super::super::file;
-use super::summary;
+use super::{admission, summary};
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -59,6 +59,12 @@ pub(crate) struct Args {
     /// stream: the enclave checks every update; presum: only sealed headers and one sum cross
     #[arg(long, value_name = "INTAKE", default_value = "stream")]
     intake: IntakeTerm,
+    /// Who may contribute: open, or a registry's file
+    #[arg(long, value_name = "open|FILE", default_value = "open")]
+    admission: PathBuf,
+    /// The authority's grant for that registry
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
     /// x-wing or x25519
     #[arg(long, value_name = "SUITE", default_value = "x-wing")]
     kem: KemTerm,
@@ -129,7 +135,12 @@ impl Args {
             min_cohort: self.min_cohort,
             max_cohort: self.max_cohort,
             intake: self.intake.0,
-            admission: Admission::Open,
+            admission: admission::admission(
+                &self.admission,
+                self.grant.as_deref(),
+                &self.task,
+                self.min_cohort,
+            )?,
             rule: self.rule.0,
             noise: Noise::None,
             kem: self.kem.0,
