@@ -140,7 +140,8 @@ impl AttestedRound<'_> {
         )?;
         let now = (self.client.clock)();
         let debit = self.client.ledger.reserve(terms, &self.client.policy)?;
-        let sealed = seal(enclave, terms, debit, encoded, now)?;
+        let member = self.client.member.as_ref();
+        let sealed = seal(enclave, terms, debit, encoded, member, now)?;
         sealed.commit().map_err(ContributeRefused::Ledger)
     }
 }
