@@ -14,6 +14,8 @@ pub struct Hospital {
     pub policy: String,
     /// Its base model, of which it computes the digest itself.
     pub base_model: String,
+    /// The registry's file, where its rounds go by one.
+    pub registry: Option<String>,
 }
 
 /// What a run of `sealsum --json` said.
@@ -28,7 +30,8 @@ pub struct Said {
 }
 
 /// Runs `sealsum --json`.
-pub(crate) fn say(arguments: &[&str]) -> Said {
+#[must_use]
+pub fn say(arguments: &[&str]) -> Said {
     let arguments = [arguments, &["--json"]].concat();
     let output = run(&arguments);
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -78,6 +81,7 @@ impl Hospital {
             identity: lab.file(&format!("{name}.identity")),
             policy: lab.file(&format!("{name}.policy.toml")),
             base_model: lab.file("base.npy"),
+            registry: None,
         };
         let _ = say(&["identity", "new", &hospital.identity]).ok();
         hospital.write_policy(lab, flags);
@@ -115,7 +119,7 @@ impl Hospital {
     /// Contributes to a round at `parent`.
     #[must_use]
     pub fn contribute(&self, parent: &str, round_id: &str, update: &str) -> Said {
-        say(&[
+        let fixed = [
             "contribute",
             "--parent",
             parent,
@@ -130,7 +134,10 @@ impl Hospital {
             "--update",
             update,
             "--mock",
-        ])
+        ];
+        let registry = self.registry.as_deref();
+        let registry = registry.map_or(Vec::new(), |file| vec!["--registry", file]);
+        say(&[&fixed[..], &registry].concat())
     }
 
     /// Contributes to whatever round of a task `parent` offers.

@@ -32,6 +32,10 @@ pub struct RoundRequest {
     pub min_cohort: u32,
     /// The base model's file.
     pub base_model: PathBuf,
+    /// `open`, or a registry's file.
+    pub admission: String,
+    /// An authority's grant for the registry.
+    pub grant: Option<String>,
 }
 
 impl Lab {
@@ -87,6 +91,8 @@ impl Lab {
             intake: "stream",
             min_cohort: 3,
             base_model: self.folder().join("base.npy"),
+            admission: "open".to_owned(),
+            grant: None,
         }
     }
 
@@ -99,7 +105,9 @@ impl Lab {
     /// Opens a round signed by another operator's key file.
     #[must_use]
     pub fn open_signed_by(&self, operator: &str, request: &RoundRequest) -> String {
-        let said = say(&[
+        let grant = request.grant.as_deref();
+        let grant = grant.map_or(Vec::new(), |file| vec!["--grant", file]);
+        let fixed = [
             "round",
             "open",
             "--parent",
@@ -126,8 +134,10 @@ impl Lab {
             "x25519",
             "--rule",
             "mean",
-        ])
-        .ok();
+            "--admission",
+            &request.admission,
+        ];
+        let said = say(&[&fixed[..], &grant].concat()).ok();
         said["round_id"].as_str().unwrap().to_owned()
     }
 

@@ -12,7 +12,7 @@ mod process;
 mod programs;
 mod proxy;
 
-pub use hospital::{Hospital, Said};
+pub use hospital::{Hospital, Said, say};
 pub use lab::{Lab, RoundRequest};
 pub use npy::{read_npy, write_npy};
 pub use process::{Enclave, Parent};
