@@ -10,12 +10,15 @@ use super::model::Model;
 use super::npy;
 use super::programs::{Answer, Arguments, in_parallel};
 use super::proxy::{Behaviour, Proxy};
+use super::registry;
 use super::round::{Released, Stage, text, update_file};
 
 /// What the attacks came to.
 pub(super) struct Attacks {
     pub(super) evidence_tamper_refused: bool,
     pub(super) false_abort_refused: bool,
+    /// None under open admission, which knows no strangers.
+    pub(super) stranger_refused: Option<bool>,
     /// What was tried, and what the client said, in order.
     pub(super) log: Vec<(String, String)>,
 }
@@ -40,11 +43,16 @@ pub(super) fn run(stage: &Stage<'_>, last: &Released) -> Result<Attacks> {
     train_for(stage, number, &last.model)?;
     let round_id = scene.open(number)?;
     let evidence_tamper_refused = scene.tampered_evidence(&round_id, victim)?;
+    let stranger_refused = match &victim.registry {
+        Some(_) => Some(scene.stranger(&round_id, victim)?),
+        None => None,
+    };
     let (twin, others) = others.split_last().context("there are several hospitals")?;
     let false_abort_refused = scene.false_abort(&round_id, number, victim, others, twin)?;
     Ok(Attacks {
         evidence_tamper_refused,
         false_abort_refused,
+        stranger_refused,
         log: scene.log,
     })
 }
@@ -98,6 +106,16 @@ impl Scene<'_> {
         let honest = self.contribute(victim, &servers.url(), round_id)?;
         self.note("the same offer as the enclave made it", &honest);
         Ok(tampered.is_refusal("evidence_rejected") && honest.code == 0)
+    }
+
+    /// A key that no authority vouched for, in a registry of its holder's own making.
+    fn stranger(&mut self, round_id: &str, member: &Hospital) -> Result<bool> {
+        let stage = self.stage;
+        let stranger = registry::stranger(stage.programs, stage.folder, member)?;
+        std::fs::copy(update_file(member), update_file(&stranger))?;
+        let refused = self.contribute(&stranger, &stage.servers.url(), round_id)?;
+        self.note("a contribution of somebody in no registry", &refused);
+        Ok(refused.is_refusal("other_registry"))
     }
 
     /// The parent closes the round, takes the sum, and says that it was aborted; then it

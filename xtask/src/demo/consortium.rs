@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Options;
 use super::data::{Example, split};
 use super::programs::{Answer, Arguments, Programs, in_parallel};
+use super::registry::Registry;
 use super::servers::Servers;
 
 /// One data holder.
@@ -17,6 +18,8 @@ pub(super) struct Hospital {
     pub(super) number: usize,
     pub(super) folder: PathBuf,
     pub(super) examples: Vec<Example>,
+    /// The registry that it shows its place in.
+    pub(super) registry: Option<PathBuf>,
 }
 
 impl Hospital {
@@ -25,11 +28,11 @@ impl Hospital {
         u32::try_from(self.examples.len()).unwrap_or(u32::MAX)
     }
 
-    fn identity(&self) -> PathBuf {
+    pub(super) fn identity(&self) -> PathBuf {
         self.folder.join("identity")
     }
 
-    fn policy(&self) -> PathBuf {
+    pub(super) fn policy(&self) -> PathBuf {
         self.folder.join("policy.toml")
     }
 
@@ -42,17 +45,19 @@ impl Hospital {
         base_model: &Path,
         update: &Path,
     ) -> Result<Answer> {
-        programs.sealsum(
-            &Arguments::new("contribute")
-                .option("--parent", url)
-                .path("--identity", &self.identity())
-                .path("--policy", &self.policy())
-                .option(target.0, target.1)
-                .path("--base-model", base_model)
-                .path("--update", update)
-                .option("--weight", self.weight())
-                .word("--mock"),
-        )
+        let mut arguments = Arguments::new("contribute")
+            .option("--parent", url)
+            .path("--identity", &self.identity())
+            .path("--policy", &self.policy())
+            .option(target.0, target.1)
+            .path("--base-model", base_model)
+            .path("--update", update)
+            .option("--weight", self.weight())
+            .word("--mock");
+        if let Some(registry) = &self.registry {
+            arguments = arguments.path("--registry", registry);
+        }
+        programs.sealsum(&arguments)
     }
 
     /// `sealsum collect`: the aggregate, receipt and evidence into this hospital's folder.
@@ -111,6 +116,7 @@ pub(super) struct Consortium {
     pub(super) hospitals: Vec<Hospital>,
     pub(super) held_out: Vec<Example>,
     operator: PathBuf,
+    registry: Option<Registry>,
 }
 
 impl Consortium {
@@ -127,22 +133,37 @@ impl Consortium {
         let operator_key = made["operator_key"]
             .as_str()
             .context("operator new named no operator_key")?;
-        let hospitals: Vec<_> = (0..)
+        let mut hospitals: Vec<_> = (0..)
             .zip(split.hospitals)
             .map(|(number, examples)| Hospital {
                 number,
                 folder: folder.join(format!("hospital-{number}")),
                 examples,
+                registry: None,
             })
             .collect();
         in_parallel(&hospitals, |hospital| {
             fs::create_dir_all(&hospital.folder)?;
-            programs.done(&Arguments::new("identity new").file(&hospital.identity()))?;
+            programs.done(&Arguments::new("identity new").file(&hospital.identity()))
+        })?;
+        let registry = if options.registry {
+            Some(Registry::found(programs, folder, &hospitals)?)
+        } else {
+            None
+        };
+        for hospital in &mut hospitals {
+            hospital.registry = registry.as_ref().map(|registry| registry.file.clone());
+        }
+        let admission = registry
+            .as_ref()
+            .map_or("open", |registry| &registry.admission);
+        in_parallel(&hospitals, |hospital| {
             let appraisal = &servers.appraisal_policy;
             programs.done(&policy(
                 &hospital.policy(),
                 appraisal,
                 operator_key,
+                admission,
                 options,
             ))
         })?;
@@ -150,6 +171,7 @@ impl Consortium {
             hospitals,
             held_out: split.held_out,
             operator,
+            registry,
         })
     }
 
@@ -180,6 +202,11 @@ impl Consortium {
             .option("--rounding", "stochastic")
             .option("--intake", options.intake.as_str())
             .option("--kem", options.kem.as_str());
+        if let Some(registry) = &self.registry {
+            arguments = arguments
+                .path("--admission", &registry.file)
+                .path("--grant", &registry.grant);
+        }
         if let Some(receipt) = previous_receipt {
             arguments = arguments.path("--previous-receipt", receipt);
         }
@@ -187,7 +214,13 @@ impl Consortium {
     }
 }
 
-fn policy(file: &Path, appraisal: &Path, operator_key: &str, options: &Options) -> Arguments {
+fn policy(
+    file: &Path,
+    appraisal: &Path,
+    operator_key: &str,
+    admission: &str,
+    options: &Options,
+) -> Arguments {
     let budget = options.rounds + ATTACK_ROUNDS;
     let policy = Arguments::new("policy new")
         .file(file)
@@ -195,7 +228,7 @@ fn policy(file: &Path, appraisal: &Path, operator_key: &str, options: &Options) 
         .option("--operator-key", operator_key)
         .option("--task", TASK)
         .option("--min-cohort", FLOOR)
-        .option("--admission", "open")
+        .option("--admission", admission)
         .option("--noise-floor", "none")
         .option("--kem", options.kem.as_str())
         .option("--intake", options.intake.as_str())
@@ -204,7 +237,9 @@ fn policy(file: &Path, appraisal: &Path, operator_key: &str, options: &Options) 
         .option("--budget", budget)
         .option("--unproven-retries", 0)
         .word("--mock");
-    CONSENTS.iter().fold(policy, |policy, consent| {
+    let open = (admission == "open").then_some(OPEN_WITHOUT_NOISE);
+    let consents = open.into_iter().chain([WEIGHTS_RELEASED]);
+    consents.fold(policy, |policy, consent| {
         policy.option("--consent", consent)
     })
 }
@@ -219,8 +254,7 @@ pub(super) const FRACTIONAL_BITS: u8 = 16;
 pub(super) const FLOOR: usize = 3;
 /// Contributions that the attacks of the last act provoke.
 const ATTACK_ROUNDS: usize = 4;
-/// What these hospitals accept, in so many words: the demo has neither a registry nor noise.
-const CONSENTS: [&str; 2] = [
-    "I accept open admission without noise: whoever controls all other clients of a round can compute my update from the sum.",
-    "I accept that the sum of the weights is released: whoever knows the other weights of a round can compute mine.",
-];
+/// What these hospitals accept, in so many words: without a registry, open admission.
+const OPEN_WITHOUT_NOISE: &str = "I accept open admission without noise: whoever controls all other clients of a round can compute my update from the sum.";
+/// The demo's rule is the weighted mean.
+const WEIGHTS_RELEASED: &str = "I accept that the sum of the weights is released: whoever knows the other weights of a round can compute mine.";

@@ -14,6 +14,7 @@ mod npy;
 pub(crate) mod programs;
 mod proxy;
 mod random;
+mod registry;
 mod report;
 mod round;
 mod servers;
@@ -48,6 +49,9 @@ pub(crate) struct Options {
     /// How clients reach the enclave's key.
     #[arg(long, value_enum, default_value = "x-wing")]
     kem: Kem,
+    /// Admit the hospitals' keys only, by a registry that an authority vouches for.
+    #[arg(long)]
+    registry: bool,
     /// Write the result as JSON to standard output, and everything else to standard error.
     #[arg(long)]
     json: bool,
@@ -159,6 +163,10 @@ fn play(stage: &Stage<'_>) -> Result<bool> {
         (
             "a round after a false abort is refused",
             attacks.false_abort_refused,
+        ),
+        (
+            "who is in no registry of the round is refused",
+            attacks.stranger_refused != Some(false),
         ),
         (
             "every receipt verifies, and none with another round's evidence",

@@ -107,6 +107,7 @@ pub(super) fn json(rounds: &[Released], receipts: &[bool], attacks: &Attacks, ok
         "rounds": rounds,
         "evidence_tamper_refused": attacks.evidence_tamper_refused,
         "false_abort_refused": attacks.false_abort_refused,
+        "stranger_refused": attacks.stranger_refused,
         "ok": ok,
     })
 }
