@@ -61,6 +61,15 @@ impl UncheckedClient {
         }
     }
 
+    /// Client number `n` with other randomness than its own: the same client another time.
+    #[must_use]
+    pub fn with_randomness(n: u64, seed: u64) -> Self {
+        Self {
+            id: client_id(n),
+            rng: SeededRng::new(seed),
+        }
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> ClientId {

@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod dev;
+mod soak;
 mod vectors;
 mod workspace;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Dev(command) => dev::run(&command),
         Command::GenVectors => vectors::write().map(|()| true),
+        Command::Soak(options) => soak::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -56,6 +58,8 @@ enum Command {
     Dev(dev::Command),
     /// Write vectors/ afresh; changes nothing unless the protocol changed.
     GenVectors,
+    /// Play random rounds under attack against a reference model.
+    Soak(soak::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }

@@ -1,0 +1,34 @@
+//! A few thousand operations, and that the simulation can fail at all.
+
+use sealsum_sim::{Sabotage, draw, play, soak};
+
+#[test]
+fn a_few_thousand_random_operations_break_no_promise() {
+    let (figures, failures) = soak(1, 12_000, Sabotage::None);
+    assert!(failures.is_empty(), "{failures:#?}");
+    assert!(figures.rounds > 100, "{figures:?}");
+    assert!(figures.released >= 10, "{figures:?}");
+}
+
+#[test]
+fn the_same_seed_plays_the_same_episode() {
+    let again = || (draw(7, 300), play(7, &draw(7, 300), Sabotage::None));
+    assert_eq!(again(), again());
+}
+
+#[test]
+fn a_broken_enclave_is_found_out_and_the_failure_made_short() {
+    for sabotage in [
+        Sabotage::WrongSum,
+        Sabotage::NoFloor,
+        Sabotage::ForgetsBurns,
+    ] {
+        let (_, failures) = soak(1, 1_200, sabotage);
+        let failure = failures.first();
+        let failure = failure.unwrap_or_else(|| panic!("{sabotage:?} went unnoticed"));
+        assert!(failure.ops.len() <= 20, "{sabotage:?}: {failure:#?}");
+        // The short list is a reproduction by itself, and blames the sabotage alone.
+        assert!(play(failure.seed, &failure.ops, sabotage).is_err());
+        assert!(play(failure.seed, &failure.ops, Sabotage::None).is_ok());
+    }
+}
