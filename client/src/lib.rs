@@ -51,4 +51,6 @@ pub use refund::{RefundFailed, RefundProof, refund};
 pub use registry_file::{RegistryFile, RegistryFileError};
 pub use seal::{SealRefused, SealedContribution, seal};
 pub use secret_file::KeyFileError;
-pub use update::{BaseModel, LayoutRefused, TensorFileError, Update};
+pub use update::{
+    BaseModel, Delta, DeltaError, LayoutRefused, Selection, TensorFileError, Update, WriteError,
+};

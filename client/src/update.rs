@@ -3,11 +3,15 @@
 //! Decides whether an update has the round's layout, and what a base model's digest is: it is
 //! always computed from the model in hand, never taken over (I15).
 
+mod delta;
 mod file;
+mod layout;
 mod npy;
+mod npz;
+mod selection;
 mod tensors;
+mod write;
 
-use core::fmt;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -15,29 +19,38 @@ use sealsum_protocol::schema::base_model_digest;
 use sealsum_protocol::{Digest, Dtype, Schema, TensorSpec};
 use zeroize::Zeroize;
 
-pub use file::{ContentError, TensorFileError};
+pub use delta::{Delta, DeltaError};
+pub use file::{ContentError, Names, TensorFileError};
 use file::{TensorFile, width};
+pub(crate) use layout::check_layout;
+pub use layout::{LayoutDifference, LayoutRefused};
 pub use npy::NpyError;
+pub use npz::NpzError;
+pub use selection::Selection;
 pub use tensors::SafetensorsError;
+pub use write::{FileFormat, WriteError, to_file};
 
 /// A local update: d values in its layout's order. Private: no `Debug` or `Clone`; zeroized on drop.
 pub struct Update {
     schema: Schema,
     values: Vec<f64>,
+    left_out: Vec<String>,
 }
 
 impl Update {
-    /// Reads a .npy (f32, f64) or .safetensors (f16, bf16, f32, f64) file.
+    /// Reads the selected tensors of a .npy or .npz (f16, f32, f64) or .safetensors (bf16 too)
+    /// file. Integers and booleans of named tensors are left out.
     ///
     /// # Errors
     /// [`TensorFileError`].
-    pub fn read(path: &Path) -> Result<Self, TensorFileError> {
-        let mut file = TensorFile::read(path)?;
+    pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
+        let mut file = TensorFile::read(path, selection)?;
         let values = widened(&file);
         file.numbers.zeroize();
         Ok(Self {
             schema: file.schema,
             values,
+            left_out: file.left_out,
         })
     }
 
@@ -47,6 +60,7 @@ impl Update {
         Self {
             schema: plain(values.len()),
             values,
+            left_out: Vec::new(),
         }
     }
 
@@ -54,6 +68,12 @@ impl Update {
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Selected tensors of integers or booleans, which are no part of it.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The values, d of them.
@@ -73,6 +93,7 @@ impl Drop for Update {
 pub struct BaseModel {
     schema: Schema,
     digest: Digest,
+    left_out: Vec<String>,
 }
 
 impl BaseModel {
@@ -80,11 +101,12 @@ impl BaseModel {
     ///
     /// # Errors
     /// [`TensorFileError`].
-    pub fn read(path: &Path) -> Result<Self, TensorFileError> {
-        let file = TensorFile::read(path)?;
+    pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
+        let file = TensorFile::read(path, selection)?;
         Ok(Self {
             digest: base_model_digest(&file.schema, &file.numbers),
             schema: file.schema,
+            left_out: file.left_out,
         })
     }
 
@@ -96,7 +118,14 @@ impl BaseModel {
         Self {
             digest: base_model_digest(&schema, &numbers),
             schema,
+            left_out: Vec::new(),
         }
+    }
+
+    /// Selected tensors of integers or booleans, which are no part of it.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The digest over layout and numbers.
@@ -116,140 +145,6 @@ impl BaseModel {
 #[must_use]
 pub fn to_npy(values: &[f64]) -> Vec<u8> {
     npy::format(values)
-}
-
-/// An aggregate as a .safetensors file in a base model's layout; values are narrowed to its
-/// number types.
-///
-/// # Errors
-/// [`SafetensorsError::Elements`] if the layout is of another dimension.
-pub fn to_safetensors(schema: &Schema, values: &[f64]) -> Result<Vec<u8>, SafetensorsError> {
-    tensors::format(schema, values)
-}
-
-/// Checks that an update has the layout of the round's schema digest. The digest alone can't say
-/// what differs; a base model of that layout can.
-pub(crate) fn check_layout(
-    update: &Update,
-    base: &BaseModel,
-    wanted: &Digest,
-) -> Result<(), LayoutRefused> {
-    let found = update.schema.digest();
-    if found == *wanted {
-        return Ok(());
-    }
-    let difference = (base.schema.digest() == *wanted)
-        .then(|| difference(&update.schema, &base.schema))
-        .flatten()
-        .map(Box::new);
-    Err(LayoutRefused {
-        wanted: *wanted,
-        found,
-        difference,
-    })
-}
-
-fn difference(update: &Schema, model: &Schema) -> Option<LayoutDifference> {
-    let find = |schema: &Schema, name: &str| {
-        let tensors = schema.tensors.iter();
-        tensors.clone().find(|tensor| tensor.name == name).cloned()
-    };
-    let missing_or_other = model.tensors.iter().find_map(|wanted| {
-        let found = find(update, &wanted.name);
-        (found.as_ref() != Some(wanted)).then(|| LayoutDifference {
-            wanted: Some(wanted.clone()),
-            found,
-        })
-    });
-    missing_or_other.or_else(|| {
-        let more = update.tensors.iter();
-        more.clone()
-            .find(|tensor| find(model, &tensor.name).is_none())
-            .map(|tensor| LayoutDifference {
-                wanted: None,
-                found: Some(tensor.clone()),
-            })
-    })
-}
-
-/// An update of another layout than the round's. Nothing was recorded or sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the update is laid out otherwise than the round's updates: {}",
-    LayoutWords(self)
-)]
-pub struct LayoutRefused {
-    /// The round's schema digest.
-    pub wanted: Digest,
-    /// The update's.
-    pub found: Digest,
-    /// The first tensor that differs, if the base model has the round's layout.
-    pub difference: Option<Box<LayoutDifference>>,
-}
-
-/// A tensor that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayoutDifference {
-    /// In the base model.
-    pub wanted: Option<TensorSpec>,
-    /// In the update.
-    pub found: Option<TensorSpec>,
-}
-
-struct LayoutWords<'a>(&'a LayoutRefused);
-
-impl fmt::Display for LayoutWords<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(difference) = &self.0.difference else {
-            return write!(
-                f,
-                "its schema digest is {}, the round's is {}; ask the operator which file the round was opened for",
-                self.0.found, self.0.wanted
-            );
-        };
-        match (&difference.wanted, &difference.found) {
-            (Some(wanted), Some(found)) => write!(
-                f,
-                "{} is {}, the base model has {}",
-                TensorWords(found),
-                Form(found),
-                Form(wanted)
-            ),
-            (Some(wanted), None) => write!(
-                f,
-                "{} ({}) of the base model is missing",
-                TensorWords(wanted),
-                Form(wanted)
-            ),
-            (None, Some(found)) => write!(
-                f,
-                "{} ({}) is not in the base model",
-                TensorWords(found),
-                Form(found)
-            ),
-            (None, None) => f.write_str("in the order of its tensors"),
-        }
-    }
-}
-
-struct TensorWords<'a>(&'a TensorSpec);
-
-impl fmt::Display for TensorWords<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.name.is_empty() {
-            f.write_str("its array")
-        } else {
-            write!(f, "tensor {:?}", self.0.name)
-        }
-    }
-}
-
-struct Form<'a>(&'a TensorSpec);
-
-impl fmt::Display for Form<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?}", self.0.dtype, self.0.shape)
-    }
 }
 
 /// Every number as a 64-bit float; exact for each of the types.

@@ -2,6 +2,7 @@
 
 mod collect;
 mod contribute;
+mod delta;
 mod file;
 mod identity;
 mod ledger;
@@ -9,6 +10,7 @@ mod operator;
 mod policy;
 mod registry;
 mod round;
+mod selecting;
 mod verify_receipt;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Command {
     /// Open, watch and end rounds
     #[command(subcommand)]
     Round(round::Command),
+    /// Subtract a base model from a trained one
+    Delta(delta::Args),
     /// Seal an update for an attested enclave and upload it
     Contribute(contribute::Args),
     /// Fetch a released aggregate and verify it
@@ -63,6 +67,7 @@ impl Cli {
             Command::Policy(command) => command.run(),
             Command::Registry(command) => command.run(),
             Command::Round(command) => command.run().await,
+            Command::Delta(args) => args.run(),
             Command::Contribute(args) => args.run(self.json).await,
             Command::Collect(args) => args.run(self.json).await,
             Command::VerifyReceipt(args) => args.run(),

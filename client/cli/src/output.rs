@@ -21,6 +21,13 @@ impl Report {
             text: text.into(),
         }
     }
+
+    /// A further fact, and its words.
+    pub(crate) fn and(mut self, fact: &str, value: &[String], text: &str) -> Self {
+        self.json[fact] = json!(value);
+        self.text.push_str(text);
+        self
+    }
 }
 
 /// What a verdict is worth, on a line of its own.

@@ -1,46 +1,107 @@
 //! Tensor files: decides from a file's own first bytes what it is. A base model and an update are
 //! read by the same code, so that both mean the same by a layout.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use sealsum_protocol::{Dtype, Schema};
 
 use super::npy::{self, NpyError};
+use super::npz::{self, NpzError};
+use super::selection::Selection;
 use super::tensors::{self, SafetensorsError};
 
 /// The tensors of a file: a layout, and its numbers little-endian in the layout's order.
 pub(super) struct TensorFile {
     pub(super) schema: Schema,
     pub(super) numbers: Vec<u8>,
+    /// Names of selected tensors of integers or booleans, which are no part of an update.
+    pub(super) left_out: Vec<String>,
 }
 
 impl TensorFile {
-    pub(super) fn read(path: &Path) -> Result<Self, TensorFileError> {
-        let bytes = fs::read(path).map_err(|error| TensorFileError::Read {
+    pub(super) fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
+        let read = |error| TensorFileError::Read {
             path: path.to_owned(),
             error,
-        })?;
-        Self::parse(bytes).map_err(|error| TensorFileError::Content {
-            path: path.to_owned(),
-            error,
+        };
+        let source = File::open(path).map_err(read)?;
+        Self::parse(source, selection).map_err(|error| match error {
+            ContentError::Read(error) => read(error),
+            error => TensorFileError::Content {
+                path: path.to_owned(),
+                error,
+            },
         })
     }
 
-    pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, ContentError> {
-        let file = if bytes.starts_with(npy::MAGIC) {
+    pub(super) fn parse(
+        mut source: impl Read + Seek,
+        selection: &Selection,
+    ) -> Result<Self, ContentError> {
+        let mut first = Vec::new();
+        source.by_ref().take(9).read_to_end(&mut first)?;
+        let length = source.seek(io::SeekFrom::End(0))?;
+        source.rewind()?;
+        let file = if first.starts_with(npy::MAGIC) {
+            if !selection.is_all() {
+                return Err(ContentError::NoNames);
+            }
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            source.read_to_end(&mut bytes)?;
             npy::parse(bytes)?
-        } else if tensors::looks_like_one(&bytes) {
-            tensors::parse(&bytes)?
+        } else if npz::looks_like_one(&first) {
+            npz::parse(source, selection)?
+        } else if tensors::looks_like_one(&first) {
+            tensors::parse(source, length, selection)?
+        } else if matches!(first.as_slice(), [0x80, 2..=5, ..]) {
+            return Err(ContentError::Pickle);
         } else {
             return Err(ContentError::Unknown);
         };
         match file.schema.dimension() {
+            None | Some(0) if !file.left_out.is_empty() => {
+                Err(ContentError::NoFloats(Names(file.left_out)))
+            }
             None | Some(0) => Err(ContentError::Empty),
             Some(_) => Ok(file),
         }
     }
 }
+
+/// What is selected of a file's tensors, in the order of their names.
+pub(super) fn chosen<T>(
+    mut named: Vec<(String, T)>,
+    selection: &Selection,
+) -> Result<Vec<(String, T)>, ContentError> {
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if !named.is_empty() && !named.iter().any(|(name, _)| selection.takes(name)) {
+        let names = named.into_iter().map(|(name, _)| name).collect();
+        return Err(ContentError::NothingSelected(Names(names)));
+    }
+    named.retain(|(name, _)| selection.takes(name));
+    Ok(named)
+}
+
+/// Tensor names as an error lists them: the first twenty, and how many more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl core::fmt::Display for Names {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (i, name) in self.0.iter().take(LISTED).enumerate() {
+            write!(f, "{}{name:?}", if i == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().saturating_sub(LISTED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// About a screen of them.
+const LISTED: usize = 20;
 
 /// Bytes of one number.
 pub(super) const fn width(dtype: Dtype) -> usize {
@@ -77,15 +138,33 @@ pub enum TensorFileError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentError {
-    /// Neither format.
-    #[error("neither .npy nor .safetensors by its first bytes")]
+    /// Reading failed.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    /// None of the formats.
+    #[error("neither .npy, .npz nor .safetensors by its first bytes")]
     Unknown,
+    /// A pickle.
+    #[error("a pickle, which is never unpickled: save it as .npz or .safetensors")]
+    Pickle,
+    /// A selection by name from an array without one.
+    #[error("a .npy array has no name to select or exclude by: use .npz or .safetensors")]
+    NoNames,
+    /// A selection that takes nothing.
+    #[error("nothing is selected; the file has {0}")]
+    NothingSelected(Names),
+    /// Nothing but integers.
+    #[error("it holds integers or booleans only, which are no part of an update: {0}")]
+    NoFloats(Names),
     /// No numbers, or more than can be counted.
     #[error("the file holds no numbers")]
     Empty,
     /// A faulty .npy.
     #[error("not a usable .npy file: {0}")]
     Npy(#[from] NpyError),
+    /// A faulty .npz.
+    #[error("not a usable .npz file: {0}")]
+    Npz(#[from] NpzError),
     /// A faulty .safetensors.
     #[error("not a usable .safetensors file: {0}")]
     Safetensors(#[from] SafetensorsError),

@@ -1,4 +1,4 @@
-//! The .npy format (NEP 1): one array of 32- or 64-bit little-endian floats in C order.
+//! The .npy format (NEP 1): one array of 16-, 32- or 64-bit little-endian floats in C order.
 //!
 //! Anything else is refused by name. The header is a Python literal; only the one dictionary that
 //! numpy writes is read, with its three keys, each once.
@@ -10,34 +10,79 @@ use super::file::{TensorFile, width};
 /// What every .npy file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
+/// What a header says.
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) shape: Vec<u64>,
+    /// Bytes before the numbers.
+    pub(super) start: u64,
+}
+
+impl Head {
+    /// Reads the first bytes of a file; [`HEAD_LIMIT`] of them are always enough.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, NpyError> {
+        let (text, start) = header(bytes)?;
+        let (kind, shape) = dictionary(text)?;
+        Ok(Self {
+            kind,
+            shape,
+            start: start as u64,
+        })
+    }
+
+    /// The float type, and the length of the numbers, of a file of `length` bytes.
+    pub(super) fn floats(&self, length: u64) -> Result<(Dtype, u64), NpyError> {
+        let dtype = match &self.kind {
+            Kind::Float(dtype) => *dtype,
+            Kind::Integer(descr) => return Err(NpyError::Dtype(descr.clone())),
+        };
+        let mut product = Some(width(dtype) as u64);
+        for side in &self.shape {
+            product = product.and_then(|product| product.checked_mul(*side));
+        }
+        let expected = product.ok_or(NpyError::Shape)?;
+        let found = length.saturating_sub(self.start);
+        if found != expected {
+            return Err(NpyError::Length { expected, found });
+        }
+        Ok((dtype, expected))
+    }
+}
+
+/// What an array holds.
+pub(super) enum Kind {
+    Float(Dtype),
+    /// Integers or booleans, by numpy's name.
+    Integer(String),
+}
+
 /// Reads a file: exactly header and numbers, no byte more.
 pub(super) fn parse(mut bytes: Vec<u8>) -> Result<TensorFile, NpyError> {
-    let (header, start) = header(&bytes)?;
-    let (dtype, shape) = dictionary(header)?;
-    let expected = shape
-        .iter()
-        .try_fold(width(dtype) as u64, |product, side| {
-            product.checked_mul(*side)
-        })
-        .ok_or(NpyError::Shape)?;
-    let found = (bytes.len() - start) as u64;
-    if found != expected {
-        return Err(NpyError::Length { expected, found });
-    }
-    bytes.drain(..start);
-    let name = String::new();
+    let head = Head::parse(&bytes)?;
+    let (dtype, _) = head.floats(bytes.len() as u64)?;
+    bytes.drain(..head.start as usize);
+    let (name, shape) = (String::new(), head.shape);
     let tensors = vec![TensorSpec { name, shape, dtype }];
     Ok(TensorFile {
         schema: Schema { tensors },
         numbers: bytes,
+        left_out: Vec::new(),
     })
 }
 
 /// A one-dimensional array of 64-bit floats, as a file.
 pub(super) fn format(values: &[f64]) -> Vec<u8> {
+    let numbers: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    array("<f8", &[values.len() as u64], &numbers)
+}
+
+/// An array as a file.
+pub(super) fn array(descr: &str, shape: &[u64], numbers: &[u8]) -> Vec<u8> {
+    let sides: String = shape.iter().map(|side| format!("{side}, ")).collect();
+    // A tuple of one needs its comma, more than one may have it.
     let mut header = format!(
-        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}",
-        values.len()
+        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}",
+        sides.trim_end()
     );
     // The numbers begin at a multiple of 64 bytes, and a line break ends the header.
     while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
@@ -46,7 +91,7 @@ pub(super) fn format(values: &[f64]) -> Vec<u8> {
     header.push('\n');
     let mut bytes = [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes()].concat();
     bytes.extend_from_slice(header.as_bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend_from_slice(numbers);
     bytes
 }
 
@@ -75,7 +120,7 @@ fn header(bytes: &[u8]) -> Result<(&str, usize), NpyError> {
     Ok((text, MAGIC.len() + 2 + prefix + length as usize))
 }
 
-fn dictionary(text: &str) -> Result<(Dtype, Vec<u64>), NpyError> {
+fn dictionary(text: &str) -> Result<(Kind, Vec<u64>), NpyError> {
     let mut literal = Literal(text);
     let (mut descr, mut fortran, mut shape) = (None, None, None);
     literal.expect("{")?;
@@ -103,17 +148,23 @@ fn dictionary(text: &str) -> Result<(Dtype, Vec<u64>), NpyError> {
         return Err(NpyError::Header);
     };
     let dtype = match descr {
+        "<f2" => Dtype::F16,
         "<f4" => Dtype::F32,
         "<f8" => Dtype::F64,
-        "|O" => return Err(NpyError::Objects),
-        ">f4" | ">f8" => return Err(NpyError::BigEndian),
-        other => return Err(NpyError::Dtype(other.to_owned())),
+        ">f2" | ">f4" | ">f8" => return Err(NpyError::BigEndian),
+        other => match other.trim_start_matches(['<', '>', '|', '=']).as_bytes() {
+            [b'i' | b'u' | b'b', b'1'..=b'8'] => {
+                return Ok((Kind::Integer(other.to_owned()), shape));
+            }
+            [b'O', ..] => return Err(NpyError::Objects),
+            _ => return Err(NpyError::Dtype(other.to_owned())),
+        },
     };
     // One dimension is the same in both orders, and numpy may mark it either way.
     if fortran && shape.len() > 1 {
         return Err(NpyError::FortranOrder);
     }
-    Ok((dtype, shape))
+    Ok((Kind::Float(dtype), shape))
 }
 
 /// The few Python literals that a header has.
@@ -216,10 +267,10 @@ pub enum NpyError {
     #[error("it holds records: save each field as an array of its own")]
     Records,
     /// The other byte order.
-    #[error("it is big-endian: save it with dtype '<f4' or '<f8'")]
+    #[error("it is big-endian: save it with dtype '<f2', '<f4' or '<f8'")]
     BigEndian,
     /// Another number type.
-    #[error("its numbers are {0:?}: convert them to '<f4' or '<f8'")]
+    #[error("its numbers are {0:?}: convert them to '<f2', '<f4' or '<f8'")]
     Dtype(String),
     /// Column-major.
     #[error("it is in Fortran order: save numpy.ascontiguousarray(...) of it")]
@@ -236,6 +287,8 @@ pub enum NpyError {
 
 /// numpy writes 118 bytes for any array of floats; 64 KiB is what format 1.0 could hold.
 const HEADER_LIMIT: u32 = 65_536;
+/// Magic, version and length stand before the header.
+pub(super) const HEAD_LIMIT: u64 = HEADER_LIMIT as u64 + 12;
 
 #[cfg(test)]
 mod tests;

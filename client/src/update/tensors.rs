@@ -1,105 +1,108 @@
 //! The .safetensors format: named tensors of floats, taken in the order of their names.
 //!
 //! The format's own crate checks header, offsets and lengths; decided here is which number types
-//! are an update.
+//! are an update. Only selected tensors are read, so that an adapter doesn't cost its whole model.
 
-use half::{bf16, f16};
-use safetensors::tensor::{SafeTensorError, TensorView};
-use safetensors::{Dtype as FileDtype, SafeTensors};
+use std::io::{Read, Seek, SeekFrom};
+
+use safetensors::Dtype as FileDtype;
+use safetensors::tensor::{Metadata, SafeTensorError};
 use sealsum_protocol::{Dtype, Schema, TensorSpec};
 
-use super::file::{TensorFile, width};
+use super::file::{ContentError, TensorFile, chosen};
+use super::selection::Selection;
 
 /// Whether the first bytes are a header's length and its opening brace.
 pub(super) fn looks_like_one(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }
 
-/// Reads a file.
-pub(super) fn parse(bytes: &[u8]) -> Result<TensorFile, SafetensorsError> {
-    let file = SafeTensors::deserialize(bytes)?;
-    let mut tensors = file.tensors();
-    tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+/// Reads a file of `length` bytes.
+pub(super) fn parse(
+    mut source: impl Read + Seek,
+    length: u64,
+    selection: &Selection,
+) -> Result<TensorFile, ContentError> {
+    let (metadata, start) = metadata(&mut source, length)?;
+    let infos = metadata.tensors().into_iter().collect();
     let mut schema = Schema {
-        tensors: Vec::with_capacity(tensors.len()),
+        tensors: Vec::new(),
     };
-    let mut numbers = Vec::new();
-    for (name, view) in tensors {
-        let dtype = dtype(&name, &view)?;
-        numbers.extend_from_slice(view.data());
-        schema.tensors.push(TensorSpec {
-            name,
-            shape: view.shape().iter().map(|side| *side as u64).collect(),
-            dtype,
-        });
+    let mut places = Vec::new();
+    let mut left_out = Vec::new();
+    for (name, info) in chosen(infos, selection)? {
+        let Some(dtype) = dtype(&name, info.dtype)? else {
+            left_out.push(name);
+            continue;
+        };
+        let (begin, end) = info.data_offsets;
+        places.push((start + begin as u64, end - begin));
+        let shape = info.shape.iter().map(|side| *side as u64).collect();
+        schema.tensors.push(TensorSpec { name, shape, dtype });
     }
-    Ok(TensorFile { schema, numbers })
-}
-
-/// Values as a file of that layout, each narrowed to its tensor's number type.
-pub(super) fn format(schema: &Schema, values: &[f64]) -> Result<Vec<u8>, SafetensorsError> {
-    let mut rest = values;
-    let mut tensors = Vec::with_capacity(schema.tensors.len());
-    for tensor in &schema.tensors {
-        let shape: Vec<usize> = tensor
-            .shape
-            .iter()
-            .map(|side| usize::try_from(*side))
-            .collect::<Result<_, _>>()
-            .map_err(|_| SafetensorsError::Elements)?;
-        let elements = shape.iter().product();
-        let (own, others) = rest
-            .split_at_checked(elements)
-            .ok_or(SafetensorsError::Elements)?;
+    // Offsets don't overlap and end with the file, so this is less than its length.
+    let mut numbers = vec![0; places.iter().map(|(_, bytes)| bytes).sum()];
+    let mut rest = numbers.as_mut_slice();
+    for (begin, bytes) in places {
+        let (own, others) = rest.split_at_mut(bytes);
+        source.seek(SeekFrom::Start(begin))?;
+        source.read_exact(own)?;
         rest = others;
-        tensors.push((&tensor.name, tensor.dtype, shape, narrow(tensor.dtype, own)));
     }
-    if !rest.is_empty() {
-        return Err(SafetensorsError::Elements);
-    }
-    let views = tensors
-        .iter()
-        .map(|(name, dtype, shape, bytes)| {
-            let view = TensorView::new(file_dtype(*dtype), shape.clone(), bytes)?;
-            Ok((name.as_str(), view))
-        })
-        .collect::<Result<Vec<_>, SafeTensorError>>()?;
-    Ok(safetensors::serialize(views, None)?)
+    Ok(TensorFile {
+        schema,
+        numbers,
+        left_out,
+    })
 }
 
-fn dtype(name: &str, view: &TensorView<'_>) -> Result<Dtype, SafetensorsError> {
-    match view.dtype() {
-        FileDtype::F16 => Ok(Dtype::F16),
-        FileDtype::BF16 => Ok(Dtype::Bf16),
-        FileDtype::F32 => Ok(Dtype::F32),
-        FileDtype::F64 => Ok(Dtype::F64),
+/// The header, and where the numbers begin.
+fn metadata(source: &mut (impl Read + Seek), length: u64) -> Result<(Metadata, u64), ContentError> {
+    let mut bytes = [0; 8];
+    source.read_exact(&mut bytes)?;
+    let header = u64::from_le_bytes(bytes);
+    if header > HEADER_LIMIT {
+        return Err(form(SafeTensorError::HeaderTooLarge));
+    }
+    let start = header + 8;
+    if start > length {
+        return Err(form(SafeTensorError::InvalidHeaderLength));
+    }
+    let mut text = Vec::new();
+    source.take(header).read_to_end(&mut text)?;
+    let metadata: Metadata = serde_json::from_slice(&text)
+        .map_err(|error| form(SafeTensorError::InvalidHeaderDeserialization(error)))?;
+    if start.checked_add(metadata.data_len() as u64) != Some(length) {
+        return Err(form(SafeTensorError::MetadataIncompleteBuffer));
+    }
+    Ok((metadata, start))
+}
+
+fn form(error: SafeTensorError) -> ContentError {
+    SafetensorsError::Form(error).into()
+}
+
+/// `None` for integers and booleans, such as counters, which have no place in a mean.
+fn dtype(name: &str, dtype: FileDtype) -> Result<Option<Dtype>, SafetensorsError> {
+    match dtype {
+        FileDtype::F16 => Ok(Some(Dtype::F16)),
+        FileDtype::BF16 => Ok(Some(Dtype::Bf16)),
+        FileDtype::F32 => Ok(Some(Dtype::F32)),
+        FileDtype::F64 => Ok(Some(Dtype::F64)),
+        FileDtype::BOOL
+        | FileDtype::U8
+        | FileDtype::I8
+        | FileDtype::U16
+        | FileDtype::I16
+        | FileDtype::U32
+        | FileDtype::I32
+        | FileDtype::U64
+        | FileDtype::I64 => Ok(None),
         other => Err(SafetensorsError::Dtype {
             tensor: name.to_owned(),
             dtype: other,
         }),
     }
-}
-
-const fn file_dtype(dtype: Dtype) -> FileDtype {
-    match dtype {
-        Dtype::F16 => FileDtype::F16,
-        Dtype::Bf16 => FileDtype::BF16,
-        Dtype::F32 => FileDtype::F32,
-        Dtype::F64 => FileDtype::F64,
-    }
-}
-
-fn narrow(dtype: Dtype, values: &[f64]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(values.len() * width(dtype));
-    for value in values {
-        match dtype {
-            Dtype::F16 => bytes.extend(f16::from_f64(*value).to_le_bytes()),
-            Dtype::Bf16 => bytes.extend(bf16::from_f64(*value).to_le_bytes()),
-            Dtype::F32 => bytes.extend((*value as f32).to_le_bytes()),
-            Dtype::F64 => bytes.extend(value.to_le_bytes()),
-        }
-    }
-    bytes
 }
 
 /// What is wrong with a .safetensors file.
@@ -109,9 +112,9 @@ pub enum SafetensorsError {
     /// Header, offsets or lengths.
     #[error("{0}")]
     Form(#[from] SafeTensorError),
-    /// A tensor that is no tensor of floats.
+    /// A tensor of packed floats or complex numbers.
     #[error(
-        "tensor {tensor:?} has numbers of type {dtype:?}; an update is made of F16, BF16, F32 or F64: leave integer tensors out, or convert them"
+        "tensor {tensor:?} has numbers of type {dtype:?}; an update is made of F16, BF16, F32 or F64: convert it, or leave it out with --exclude"
     )]
     Dtype {
         /// Which one.
@@ -119,14 +122,24 @@ pub enum SafetensorsError {
         /// Its number type.
         dtype: FileDtype,
     },
-    /// Values for another layout.
-    #[error("the layout has another number of elements than there are values")]
-    Elements,
 }
+
+/// The format's own limit, 100 MB.
+const HEADER_LIMIT: u64 = 100_000_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::write::{FileFormat, to_file};
     use super::*;
+    use std::io::Cursor;
+
+    fn parse(bytes: &[u8]) -> Result<TensorFile, ContentError> {
+        super::parse(Cursor::new(bytes), bytes.len() as u64, &Selection::all())
+    }
+
+    fn format(schema: &Schema, values: &[f64]) -> Result<Vec<u8>, super::super::WriteError> {
+        to_file(FileFormat::Safetensors, schema, values)
+    }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -171,13 +184,29 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_refused_by_their_name() {
-        let header = r#"{"steps":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
-        let error = parse(&file(header, &[0; 8])).err().unwrap().to_string();
+    fn integers_are_left_out_and_packed_floats_refused_by_their_name() {
+        let header = TWO.replace("F16", "I16");
+        let read = parse(&file(&header, &[0; 8])).unwrap();
+        assert_eq!(read.left_out, ["a"]);
+        assert_eq!(read.schema.tensors.len(), 1);
+        let header = TWO.replace("\"F16\",\"shape\":[2]", "\"F8_E4M3\",\"shape\":[4]");
+        let error = parse(&file(&header, &[0; 8])).err().unwrap().to_string();
         assert!(
-            error.contains("\"steps\"") && error.contains("I64"),
+            error.contains("\"a\"") && error.contains("F8_E4M3"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_not_selected_is_not_looked_at() {
+        let bytes = file(&TWO.replace("F16", "I16"), &[1, 2, 3, 4, 5, 6, 7, 8]);
+        let only = Selection::new(vec!["b".to_owned()], Vec::new());
+        let read = super::parse(Cursor::new(&bytes), bytes.len() as u64, &only).unwrap();
+        assert_eq!((read.numbers, read.left_out), (vec![1, 2, 3, 4], vec![]));
+        let none = Selection::new(vec!["c*".to_owned()], Vec::new());
+        let error = super::parse(Cursor::new(&bytes), bytes.len() as u64, &none);
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("\"a\", \"b\""), "{error}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `sealsum collect`: fetch a released aggregate, verify it, and see whether this site is in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use sealsum_client::update::{to_npy, to_safetensors};
+use sealsum_client::update::{FileFormat, to_file, to_npy};
 use sealsum_client::{
     BaseModel, Identity, Ledger, Parent, RoundPolicy, VerifiedAggregate, collect,
 };
@@ -11,6 +11,7 @@ use sealsum_protocol::{RoundId, canonical};
 use serde_json::json;
 
 use super::file;
+use super::selecting::Selecting;
 use crate::failure::Failure;
 use crate::output::{Report, trust_line};
 use crate::progress;
@@ -27,12 +28,14 @@ pub(crate) struct Args {
     /// The identity's folder, to prove that its own contribution is in the sum
     #[arg(long, value_name = "DIR")]
     identity: Option<PathBuf>,
-    /// Where to write the aggregate: .npy (d 64-bit floats), or .safetensors (the base model's layout)
+    /// Where to write the aggregate: .npy (d 64-bit floats), or .npz or .safetensors (the base model's layout)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The layout of a .safetensors output
+    /// The layout of a .npz or .safetensors output
     #[arg(long, value_name = "FILE")]
     base_model: Option<PathBuf>,
+    #[command(flatten)]
+    selecting: Selecting,
     /// Save the receipt here
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -49,7 +52,7 @@ pub(crate) struct Args {
 /// How the aggregate is written.
 enum Format {
     Npy,
-    Safetensors(BaseModel),
+    Named(FileFormat, BaseModel),
 }
 
 impl Args {
@@ -78,21 +81,30 @@ impl Args {
     }
 
     fn format(&self) -> Result<Format, Failure> {
-        match (extension(&self.out), &self.base_model) {
-            (Some("npy"), _) => Ok(Format::Npy),
-            (Some("safetensors"), Some(model)) => Ok(Format::Safetensors(BaseModel::read(model)?)),
-            (Some("safetensors"), None) => Err(Failure::usage(
-                "a .safetensors output takes its layout from --base-model",
+        match (FileFormat::of(&self.out), &self.base_model) {
+            (Some(FileFormat::Npy), _) => Ok(Format::Npy),
+            (Some(format), Some(model)) => Ok(Format::Named(
+                format,
+                BaseModel::read(model, &self.selecting.selection())?,
             )),
-            _ => Err(Failure::usage("--out ends in .npy or .safetensors")),
+            (Some(_), None) => Err(Failure::usage(
+                "a .npz or .safetensors output takes its layout from --base-model",
+            )),
+            (None, _) => Err(Failure::usage("--out ends in .npy, .npz or .safetensors")),
         }
     }
 
     fn save(&self, format: &Format, aggregate: &VerifiedAggregate) -> Result<(), Failure> {
         let bytes = match format {
             Format::Npy => to_npy(&aggregate.values),
-            Format::Safetensors(model) => to_safetensors(model.schema(), &aggregate.values)
-                .map_err(|error| Failure::configuration("layout", &error))?,
+            Format::Named(format, model) => {
+                // Equal dimensions are not enough: values would stand under others' names.
+                if model.schema().digest() != aggregate.verified.terms().schema {
+                    let detail = "the round's updates are laid out otherwise than --base-model: give a file of their layout, with the round's --select and --exclude; or write .npy";
+                    return Err(Failure::configuration("layout", &detail));
+                }
+                to_file(*format, model.schema(), &aggregate.values)?
+            }
         };
         file::write(&self.out, &bytes)?;
         if let Some(path) = &self.receipt {
@@ -129,10 +141,6 @@ impl Args {
         );
         Report::new(json, text)
     }
-}
-
-fn extension(path: &Path) -> Option<&str> {
-    path.extension()?.to_str()
 }
 
 const EXAMPLE: &str = "Example:

@@ -11,6 +11,7 @@ use sealsum_protocol::fixed::OutOfRange;
 use sealsum_protocol::{RoundId, TaskName};
 use serde_json::json;
 
+use super::selecting::{Selecting, left_out_line};
 use crate::failure::Failure;
 use crate::output::{Report, trust_line};
 use crate::progress;
@@ -39,9 +40,11 @@ pub(crate) struct Args {
     /// The model that the update is relative to
     #[arg(long, value_name = "FILE")]
     base_model: PathBuf,
-    /// The update, .npy (f32, f64) or .safetensors (f16, bf16, f32, f64)
+    /// The update, .npy or .npz (f16, f32, f64) or .safetensors (bf16 too); integers are left out
     #[arg(long, value_name = "FILE")]
     update: PathBuf,
+    #[command(flatten)]
+    selecting: Selecting,
     /// This site's weight, under the rule weighted-mean
     #[arg(long, value_name = "N", default_value_t = 1)]
     weight: u32,
@@ -57,8 +60,9 @@ impl Args {
     pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         let policy = RoundPolicy::load(&self.policy)?;
         policy.trust(self.mock)?;
-        let base_model = BaseModel::read(&self.base_model)?;
-        let update = Update::read(&self.update)?;
+        let selection = self.selecting.selection();
+        let base_model = BaseModel::read(&self.base_model, &selection)?;
+        let update = Update::read(&self.update, &selection)?;
         let identity = Identity::load(&self.identity)?;
         let member = match &self.registry {
             Some(registry) => Some(place(&identity, registry)?),
@@ -79,7 +83,7 @@ impl Args {
                 // What is sealed already needs no offer: the round may be closed by now.
                 let again = client.resend(&round, self.mock, progress.clone()).await?;
                 if let Some(contributed) = again {
-                    return Ok(report(&contributed));
+                    return Ok(report(&contributed, update.left_out()));
                 }
                 Target::Round(round)
             }
@@ -97,7 +101,7 @@ impl Args {
         let round = client.join(&target, base_model, self.mock).await?;
         let contributed = round.contribute(&update, options, progress).await?;
         bar.finish_and_clear();
-        Ok(report(&contributed))
+        Ok(report(&contributed, update.left_out()))
     }
 }
 
@@ -113,7 +117,7 @@ fn place(identity: &Identity, registry: &Path) -> Result<Member, Failure> {
     })
 }
 
-fn report(contributed: &Contributed) -> Report {
+fn report(contributed: &Contributed, left_out: &[String]) -> Report {
     let Contributed {
         acceptance,
         clamped,
@@ -127,6 +131,7 @@ fn report(contributed: &Contributed) -> Report {
         "client_id": acceptance.client.to_string(),
         "contribution": acceptance.contribution.to_string(),
         "clamped": clamped,
+        "left_out": left_out,
         "resent": resent,
         "trust": trust.as_str(),
         "budget_left": budget_left,
@@ -138,14 +143,18 @@ fn report(contributed: &Contributed) -> Report {
         ""
     };
     let text = format!(
-        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions\n{}",
+        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions{}\n{}",
         acceptance.contribution,
         acceptance.round_id,
+        left_out_line(left_out),
         trust_line(*trust)
     );
     Report::new(json, text)
 }
 
-const EXAMPLE: &str = "Example:
+const EXAMPLE: &str = "Examples:
+  sealsum contribute --parent http://127.0.0.1:8480 --identity clinic \\
+      --policy clinic.toml --task wards --base-model model.safetensors \\
+      --update adapter.safetensors --select '*.lora_?.weight'
   sealsum contribute --parent http://127.0.0.1:8480 --identity clinic \\
       --policy clinic.toml --task wards --base-model model.npy --update update.npy";

@@ -4,9 +4,9 @@ use sealsum_attestation::Rejection;
 use sealsum_client::policy::PolicyError;
 use sealsum_client::{
     AcceptanceRefused, AggregateRefused, CollectRefused, ContributeRefused, CredentialRefused,
-    IdentityError, JoinRefused, KeyFileError, LayoutRefused, LedgerError, MockMismatch,
+    DeltaError, IdentityError, JoinRefused, KeyFileError, LayoutRefused, LedgerError, MockMismatch,
     ParentError, ReceiptRefused, RefundFailed, RefundRefused, RegistryFileError, SealRefused,
-    SpendRefused, TensorFileError, TermRefused,
+    SpendRefused, TensorFileError, TermRefused, WriteError,
 };
 use sealsum_protocol::plan::PlanError;
 use sealsum_protocol::{EncodeError, SignatureError};
@@ -124,6 +124,26 @@ impl From<JoinRefused> for Failure {
 impl From<LayoutRefused> for Failure {
     fn from(error: LayoutRefused) -> Self {
         Self::configuration("layout", &error)
+    }
+}
+
+impl From<DeltaError> for Failure {
+    fn from(error: DeltaError) -> Self {
+        match error {
+            DeltaError::File(error) => error.into(),
+            DeltaError::Layout(_) => Self::configuration("layout", &error),
+            _ => Self::configuration("not_finite", &error),
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        let code = match error {
+            WriteError::Elements => "layout",
+            _ => "format",
+        };
+        Self::configuration(code, &error)
     }
 }
 

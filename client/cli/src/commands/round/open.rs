@@ -13,6 +13,7 @@ use sealsum_protocol::{
 };
 
 use super::super::file;
+use super::super::selecting::{Selecting, left_out_line};
 use super::{admission, summary};
 use crate::failure::Failure;
 use crate::output::Report;
@@ -32,12 +33,14 @@ pub(crate) struct Args {
     /// The round's number in the task
     #[arg(long, value_name = "N")]
     round_number: u64,
-    /// The model that updates are relative to, .npy or .safetensors
+    /// The model that updates are relative to, .npy, .npz or .safetensors
     #[arg(long, value_name = "FILE")]
     base_model: PathBuf,
     /// A file laid out as the updates will be; the base model if it is not given
     #[arg(long, value_name = "FILE")]
     update_like: Option<PathBuf>,
+    #[command(flatten)]
+    selecting: Selecting,
     /// Bound on each element's absolute value, in the update's units
     #[arg(long, value_name = "F")]
     clip: f64,
@@ -98,18 +101,23 @@ impl Args {
     pub(super) async fn run(self) -> Result<Report, Failure> {
         let parent = Parent::new(&self.parent)?;
         let signer = operator::load(&self.operator)?;
-        let params = RoundParams::new(self.terms(signer.key())?)?.sign(&signer)?;
-        summary::report(&parent.open_round(&params).await?)
+        let (terms, left_out) = self.terms(signer.key())?;
+        let params = RoundParams::new(terms)?.sign(&signer)?;
+        let opened = summary::report(&parent.open_round(&params).await?)?;
+        Ok(opened.and("left_out", &left_out, &left_out_line(&left_out)))
     }
 
-    fn terms(&self, operator: OperatorKey) -> Result<RoundTerms, Failure> {
-        let base = BaseModel::read(&self.base_model)?;
+    /// The terms, and what the layout's file has beside it.
+    fn terms(&self, operator: OperatorKey) -> Result<(RoundTerms, Vec<String>), Failure> {
+        let selection = self.selecting.selection();
+        let base = BaseModel::read(&self.base_model, &selection)?;
         let like = self
             .update_like
             .as_deref()
-            .map(BaseModel::read)
+            .map(|path| BaseModel::read(path, &selection))
             .transpose()?;
-        let schema = like.as_ref().unwrap_or(&base).schema();
+        let layout = like.as_ref().unwrap_or(&base);
+        let schema = layout.schema();
         let previous: Option<Signed<Receipt>> = self
             .previous_receipt
             .as_deref()
@@ -155,7 +163,7 @@ impl Args {
             // Where none fits, the planner says so, and what would.
             RingChoice::Auto => smallest_ring(largest_sum(&terms)).unwrap_or(WIDEST),
         };
-        Ok(terms)
+        Ok((terms, layout.left_out().to_vec()))
     }
 
     /// A bound in the update's units as steps of 2^-fractional_bits.
@@ -190,7 +198,10 @@ const WIDEST: RingBits = match RingBits::new(64) {
 };
 const STEPS_LIMIT: f64 = 4_503_599_627_370_496.0;
 
-const EXAMPLE: &str = "Example:
+const EXAMPLE: &str = "Examples:
   sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
       --round-number 1 --base-model model.npy --clip 4 --fractional-bits 16 \\
-      --min-cohort 5 --max-cohort 100";
+      --min-cohort 5 --max-cohort 100
+  sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
+      --round-number 1 --base-model model.safetensors --select '*.lora_?.weight' \\
+      --clip 4 --fractional-bits 16 --min-cohort 5 --max-cohort 100";
