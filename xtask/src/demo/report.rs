@@ -103,11 +103,15 @@ pub(super) fn json(rounds: &[Released], receipts: &[bool], attacks: &Attacks, ok
             })
         })
         .collect();
-    json!({
+    let mut result = json!({
         "rounds": rounds,
         "evidence_tamper_refused": attacks.evidence_tamper_refused,
         "false_abort_refused": attacks.false_abort_refused,
-        "stranger_refused": attacks.stranger_refused,
         "ok": ok,
-    })
+    });
+    // Strangers are tried at a registry's door only.
+    if let Some(refused) = attacks.stranger_refused {
+        result["stranger_refused"] = refused.into();
+    }
+    result
 }
