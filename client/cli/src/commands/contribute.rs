@@ -138,7 +138,7 @@ fn report(contributed: &Contributed, left_out: &[String]) -> Report {
         "uploaded_bytes": uploaded_bytes,
     });
     let again = if *resent {
-        " (sealed by an earlier call)"
+        " (sealed by an earlier call, whose update stands: the file given now was NOT sent)"
     } else {
         ""
     };
