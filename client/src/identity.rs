@@ -24,6 +24,7 @@ pub struct Identity {
     ledger_id: [u8; 32],
     seed: Zeroizing<[u8; 32]>,
 }
+sealsum_protocol::secret!(Identity);
 
 impl Identity {
     /// Makes a new identity in `folder`: key file and both ledgers. The folder is made if it is

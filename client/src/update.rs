@@ -36,6 +36,7 @@ pub struct Update {
     values: Vec<f64>,
     left_out: Vec<String>,
 }
+sealsum_protocol::secret!(Update);
 
 impl Update {
     /// Reads the selected tensors of a .npy or .npz (f16, f32, f64) or .safetensors (bf16 too)

@@ -24,6 +24,7 @@ pub struct Encapsulation {
     seed: MaskSeed,
     sender: AnySender,
 }
+crate::secret!(Encapsulation);
 
 enum AnySender {
     XWing(Box<Sender<XWingKem>>),

@@ -21,6 +21,7 @@ use crate::ring::RingVector;
 /// never the mask's.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct RoundingSeed([u8; 32]);
+crate::secret!(RoundingSeed);
 
 impl RoundingSeed {
     /// Wraps 32 fresh random bytes.
@@ -48,6 +49,7 @@ pub struct EncodedUpdate {
     weight: u32,
     clamped: u64,
 }
+crate::secret!(EncodedUpdate);
 
 impl EncodedUpdate {
     /// Encodes `values`, d of them.

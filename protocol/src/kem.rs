@@ -59,6 +59,7 @@ pub enum KemPrivateKey {
     /// X25519's scalar.
     X25519(Box<<X25519HkdfSha256 as hpke::Kem>::PrivateKey>),
 }
+crate::secret!(KemPrivateKey);
 
 /// A round's public key that has the right form.
 pub enum KemPublicKey {

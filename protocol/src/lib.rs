@@ -51,6 +51,7 @@ pub mod registry;
 pub mod ring;
 pub mod schema;
 pub mod seal;
+pub mod secret;
 pub mod signature;
 pub mod time;
 pub mod upload;

@@ -34,6 +34,7 @@ use crate::ring::{RingBits, RingVector};
 /// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct MaskSeed(Box<[u8; 32]>);
+crate::secret!(MaskSeed);
 
 impl MaskSeed {
     /// Wraps an exported secret.
@@ -57,6 +58,7 @@ pub struct Mask {
     cipher: Ctr32BE<Aes256>,
     bits: RingBits,
 }
+crate::secret!(Mask);
 
 impl Mask {
     /// Adds block `index` of the mask to `block`, modulo 2^k.

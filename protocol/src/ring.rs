@@ -97,6 +97,7 @@ pub struct RingVector {
     bits: RingBits,
     lanes: Lanes,
 }
+crate::secret!(RingVector);
 
 pub(crate) enum Lanes {
     Narrow(Vec<u32>),

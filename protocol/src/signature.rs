@@ -133,6 +133,8 @@ pub struct ReceiptSigner(Box<SigningKey>);
 /// A client's private key: signs its own contributions.
 pub struct ClientSigner(SigningKey);
 
+crate::secret!(OperatorSigner, AuthoritySigner, ReceiptSigner, ClientSigner);
+
 macro_rules! signer {
     ($name:ident for $key:ident) => {
         impl $name {

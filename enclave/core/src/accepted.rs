@@ -8,6 +8,7 @@ pub(crate) struct OpenedContribution {
     seed: MaskSeed,
     weight: u32,
 }
+sealsum_protocol::secret!(OpenedContribution);
 
 impl OpenedContribution {
     /// Opens a header under the round's key.
@@ -76,6 +77,7 @@ pub(crate) struct AcceptedContribution {
     weight: u32,
     seed: Option<MaskSeed>,
 }
+sealsum_protocol::secret!(AcceptedContribution);
 
 impl AcceptedContribution {
     pub(crate) const fn digest(&self) -> Digest {

@@ -13,6 +13,7 @@ pub(crate) struct RoundKeys {
     pub(crate) kem: KemPrivateKey,
     pub(crate) receipt: ReceiptSigner,
 }
+sealsum_protocol::secret!(RoundKeys);
 
 /// Whether this enclave takes such parameters at all. That sums can't wrap (I6) is
 /// proven by the type; what is left is the operator's signature and what this

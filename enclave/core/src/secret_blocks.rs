@@ -5,6 +5,7 @@ use zeroize::Zeroize;
 
 /// Blocks that hold what no one outside may see. No `Debug`, no `Clone`.
 pub(crate) struct SecretBlocks(Vec<RingVector>);
+sealsum_protocol::secret!(SecretBlocks);
 
 impl SecretBlocks {
     /// All zeros.

@@ -21,12 +21,14 @@ pub(crate) struct StagedContribution {
     commitment: CommitmentBuilder,
     next: u64,
 }
+sealsum_protocol::secret!(StagedContribution);
 
 /// A whole contribution: unmasked, within its bounds, not yet in the sum.
 pub(crate) struct CheckedContribution {
     opened: OpenedContribution,
     blocks: SecretBlocks,
 }
+sealsum_protocol::secret!(CheckedContribution);
 
 impl StagedContribution {
     pub(crate) fn begin(

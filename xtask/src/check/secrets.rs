@@ -2,6 +2,7 @@
 //!
 //! By derive or by hand, no secret type has `Debug`, `Display`, `Clone`, `PartialEq`,
 //! `Serialize` or `Deserialize`. What holds a secret then can't derive them either.
+//! `sealsum_protocol::secret!` has the compiler say so; this finds a secret without it.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +23,10 @@ pub(super) fn check(sources: &[Source]) -> Findings {
             findings.push(format!(
                 "{folder} has no type {name}: if it was renamed, name it in xtask/src/check/secrets.rs"
             ));
+        } else if *folder != WITHOUT_PROTOCOL && !seen.asserted.contains(&(folder, name)) {
+            findings.push(format!(
+                "{folder}: nothing keeps {name} from being printed or copied: add `secret!({name});` below it"
+            ));
         }
     }
     findings
@@ -31,6 +36,7 @@ pub(super) fn check(sources: &[Source]) -> Findings {
 struct Secrets {
     path: String,
     declared: BTreeSet<(&'static str, &'static str)>,
+    asserted: BTreeSet<(&'static str, &'static str)>,
     findings: Findings,
 }
 
@@ -67,6 +73,17 @@ impl<'a> Visit<'a> for Secrets {
 
     fn visit_item_enum(&mut self, item: &'a syn::ItemEnum) {
         self.declared(&item.ident, &item.attrs);
+    }
+
+    fn visit_item_macro(&mut self, item: &'a syn::ItemMacro) {
+        let named = item.mac.path.segments.last();
+        if named.is_some_and(|last| last.ident == "secret") {
+            for token in item.mac.tokens.clone() {
+                if let proc_macro2::TokenTree::Ident(name) = token {
+                    self.asserted.extend(self.secret(&name));
+                }
+            }
+        }
     }
 
     fn visit_item_impl(&mut self, item: &'a syn::ItemImpl) {
@@ -109,6 +126,8 @@ const SECRETS: &[(&str, &str)] = &[
     ("enclave/softnsm", "EvidenceKey"),
     ("enclave/softnsm", "RootKey"),
 ];
+/// The mock's keys, in a crate that knows nothing of the protocol.
+const WITHOUT_PROTOCOL: &str = "enclave/softnsm";
 const FORBIDDEN: [&str; 6] = [
     "Debug",
     "Display",
@@ -132,11 +151,22 @@ mod tests {
 
     #[test]
     fn a_secret_that_can_be_printed_or_copied_is_found() {
-        assert!(about_mask_seed("#[derive(Zeroize)] pub struct MaskSeed([u8; 32]);").is_empty());
-        let derived = about_mask_seed("#[derive(Clone, Debug)] pub struct MaskSeed([u8; 32]);");
-        assert_eq!(derived.len(), 2, "{derived:?}");
-        let by_hand = "pub struct MaskSeed([u8; 32]); impl core::fmt::Debug for MaskSeed {}";
-        assert_eq!(about_mask_seed(by_hand).len(), 1);
+        let kept =
+            "#[derive(Zeroize)] pub struct MaskSeed([u8; 32]); crate::secret!(Mask, MaskSeed);";
+        assert!(about_mask_seed(kept).is_empty());
+        let derived = format!("#[derive(Clone, Debug)] {}", &kept[18..]);
+        assert_eq!(about_mask_seed(&derived).len(), 2, "{derived:?}");
+        let by_hand = format!("{kept} impl core::fmt::Debug for MaskSeed {{}}");
+        assert_eq!(about_mask_seed(&by_hand).len(), 1);
+    }
+
+    #[test]
+    fn a_secret_that_the_compiler_does_not_watch_is_found() {
+        let unwatched = about_mask_seed("pub struct MaskSeed([u8; 32]); crate::secret!(Mask);");
+        assert!(
+            unwatched[0].contains("add `secret!(MaskSeed);`"),
+            "{unwatched:?}"
+        );
     }
 
     #[test]
