@@ -1,21 +1,25 @@
 //! `sealsum-parent`: reads its flags, starts a [`Parent`], says where it listens, and
 //! ends in an orderly way when asked to.
+//!
+//! Exit codes: 0 ended as asked, 1 a failure of its own, 2 what it was given can't be used
+//! (flags, an address, the data folder). An enclave that is down is no reason not to start.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent};
+use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent, StartError};
 use sealsum_protocol::OperatorKey;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// The untrusted host of a Sealsum enclave: admits uploads, stores, relays, publishes.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXAMPLE)]
 struct Flags {
     /// Where to listen for HTTP; port 0 takes a free one.
     #[arg(long, env = "SEALSUM_LISTEN", default_value = "127.0.0.1:8480")]
@@ -53,8 +57,22 @@ struct Flags {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let flags = Flags::parse();
+async fn main() -> ExitCode {
+    match run(Flags::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Its text names its cause already.
+        Err(error) if error.is::<StartError>() => {
+            eprintln!("sealsum-parent: {error}");
+            ExitCode::from(UNUSABLE)
+        }
+        Err(error) => {
+            eprintln!("sealsum-parent: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn run(flags: Flags) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -102,3 +120,14 @@ async fn main() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+const FAILED: u8 = 1;
+/// As clap's own exit code for flags that it can't take.
+const UNUSABLE: u8 = 2;
+const EXAMPLE: &str = "\
+Example:
+  sealsum-parent --enclave tcp:127.0.0.1:5005 --data parent-data
+
+When it listens, it prints one line of JSON to stdout: {\"listening\",\"operator\"}.
+It starts whether or not the enclave answers, and says so to whoever asks.
+Exit codes: 0 ended as asked, 1 failed, 2 an address, folder or flag can't be used.";

@@ -149,7 +149,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 #[non_exhaustive]
 pub enum StartError {
     /// The address can't be listened on.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {source}; {mend}", mend = mend(source.kind()))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -162,6 +162,18 @@ pub enum StartError {
     )]
     OperatorExposed(SocketAddr),
     /// The data folder can't be used.
-    #[error("the data folder: {0}")]
+    #[error("the folder given by --data can't be used: {0}")]
     Storage(#[from] StorageError),
+}
+
+/// What the caller can do about an address that can't be had.
+const fn mend(reason: io::ErrorKind) -> &'static str {
+    match reason {
+        io::ErrorKind::AddrInUse => {
+            "end what listens there, or choose another address with --listen or --operator-listen"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose one it has",
+        _ => "choose another address with --listen or --operator-listen",
+    }
 }

@@ -144,6 +144,22 @@ fn what_is_up_takes_a_contribution_stays_up_and_goes_down_once() {
 }
 
 #[test]
+fn a_taken_port_is_named_with_the_reason_and_nothing_is_left_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let _down = Down(folder.path());
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let refused = dev(&["up", "--listen", &taken, "--json"], folder.path());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(refused.stdout.is_empty());
+    assert!(said.contains(&taken), "{said}");
+    assert!(said.contains("in use"), "{said}");
+    assert!(said.contains("--listen"), "{said}");
+    assert!(!folder.path().join("enclave.log").exists());
+}
+
+#[test]
 fn half_of_it_gone_is_started_whole_and_nobody_else_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -128,7 +128,7 @@ pub(crate) enum BindError {
     #[error("{path} is there and is no socket: it is not removed, choose another path", path = .0.display())]
     NotASocket(PathBuf),
     /// The system says no.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {source}; choose another address with --listen")]
     System {
         /// Where.
         address: ListenAddress,

@@ -25,9 +25,14 @@ pub(crate) struct Arguments {
     pub(crate) state: Option<PathBuf>,
 
     /// Write an appraisal policy that pins this mock to FILE, and its root beside
-    /// it as FILE's name with the extension .root.pem.
+    /// it as FILE's name with the extension .root.pem. Files there that say
+    /// otherwise are not overwritten.
     #[arg(long, value_name = "FILE")]
     pub(crate) write_policy: Option<PathBuf>,
+
+    /// Overwrite what lies where the policy is to be written.
+    #[arg(long, requires = "write_policy")]
+    pub(crate) force: bool,
 
     /// Memory for all open rounds together, in MiB.
     #[arg(long, value_name = "N", default_value_t = MEMORY_CEILING / MIB,
@@ -92,7 +97,8 @@ Example:
 
 Evidence from it passes only under a policy with mock = true, given with --mock.
 SIGTERM and SIGINT abort the rounds that collect and let the parent fetch the abort
-receipts; a second signal ends it at once, and open rounds are lost.";
+receipts; a second signal ends it at once, and open rounds are lost.
+Exit codes: 0 ended as asked, 1 failed, 2 an address, file or flag can't be used.";
 const FAULTS: &str = "Faults";
 const MIB: u64 = 1024 * 1024;
 /// 1 TiB: more is a slip of the keyboard.

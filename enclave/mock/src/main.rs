@@ -9,6 +9,9 @@
 //! Its only memory is the root's key, if a state folder is given. SIGTERM and SIGINT
 //! abort the rounds that collect and leave the parent a while to fetch the abort
 //! receipts; whatever is open after that, or when it is killed, is lost.
+//!
+//! Exit codes: 0 ended as asked, 1 a failure of its own, 2 what it was given can't be used
+//! (flags, an address, the root's key file, the policy's path).
 
 mod address;
 mod arguments;
@@ -21,27 +24,54 @@ mod shared;
 mod signals;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use sealsum_enclave_core::Enclave;
-use sealsum_softnsm::{Measurement, RootAuthority, SoftNsm, SoftNsmConfig, measure_executable};
+use sealsum_softnsm::{
+    Measurement, RootAuthority, RootError, SoftNsm, SoftNsmConfig, measure_executable,
+};
 
+use crate::address::BindError;
 use crate::arguments::Arguments;
 use crate::clock::ProcessClock;
 use crate::nsm::MockNsm;
+use crate::policy::PolicyWriteError;
 use crate::signals::Signals;
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Its text names its cause already.
+        Err(error) if is_given(&error) => {
+            eprintln!("sealsum-mock-enclave: {error}");
+            ExitCode::from(UNUSABLE)
+        }
+        Err(error) => {
+            eprintln!("sealsum-mock-enclave: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Whether what it was given is at fault.
+fn is_given(error: &anyhow::Error) -> bool {
+    let root = |error: &RootError| !matches!(error, RootError::Issue(_));
+    error.is::<BindError>()
+        || error.is::<PolicyWriteError>()
+        || error.downcast_ref().is_some_and(root)
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
     eprintln!("{BANNER}");
     let signals = Signals::hold_back().context("signals can't be waited for")?;
     let listener = arguments.listen.bind()?;
-    let root = root(&arguments)?;
+    let root = root(arguments)?;
     let measured = measure_executable(std::env::current_exe()?)?;
     if let Some(path) = &arguments.write_policy {
-        policy::write(path, &measured, &root.root_pem())?;
+        policy::write(path, &measured, &root.root_pem(), arguments.force)?;
     }
     let config = SoftNsmConfig {
         faults: arguments.faults(),
@@ -81,3 +111,6 @@ fn say_ready(listening: &str, measured: &Measurement) -> anyhow::Result<()> {
 const BANNER: &str = "\
 MOCK MOCK MOCK  sealsum-mock-enclave isolates nothing: whoever can read this process
 MOCK MOCK MOCK  reads every update. For development and tests, never for real data.";
+const FAILED: u8 = 1;
+/// As clap's own exit code for flags that it can't take.
+const UNUSABLE: u8 = 2;

@@ -2,7 +2,8 @@
 //!
 //! Names the true measurement and root whatever faults are on, so that a fault shows
 //! as the rejection it should lead to. Each file appears whole or not at all; the
-//! root comes first, so that a policy never names a root that is not there.
+//! root comes first, so that a policy never names a root that is not there. A file
+//! that is there and says otherwise is somebody's: it stays, unless forced.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use sealsum_softnsm::Measurement;
 
-/// Writes the policy to `path` and the root's PEM beside it.
+/// Writes the policy to `path` and the root's PEM beside it; over other files only if
+/// `force` is set.
 ///
 /// # Errors
 /// [`PolicyWriteError`].
@@ -18,6 +20,7 @@ pub(crate) fn write(
     path: &Path,
     measured: &Measurement,
     root_pem: &str,
+    force: bool,
 ) -> Result<(), PolicyWriteError> {
     let root = path.with_extension(ROOT_EXTENSION);
     let name = root
@@ -25,8 +28,26 @@ pub(crate) fn write(
         .filter(|_| path.file_name().is_some())
         .and_then(|name| name.to_str())
         .ok_or_else(|| PolicyWriteError::Name(path.to_owned()))?;
+    let policy = text(name, measured);
+    if !force {
+        refuse_other(&root, root_pem)?;
+        refuse_other(path, &policy)?;
+    }
     write_whole(&root, root_pem)?;
-    write_whole(path, &text(name, measured))
+    write_whole(path, &policy)
+}
+
+/// Refuses a file that holds anything else than what is about to be written there.
+fn refuse_other(path: &Path, text: &str) -> Result<(), PolicyWriteError> {
+    match fs::read(path) {
+        Ok(found) if found == text.as_bytes() => Ok(()),
+        Ok(_) => Err(PolicyWriteError::Other(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(PolicyWriteError::Unwritable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 fn text(root: &str, measured: &Measurement) -> String {
@@ -90,6 +111,12 @@ pub(crate) enum PolicyWriteError {
     /// The path can't name a file in a policy.
     #[error("can't write a policy to {path}: expected a path that ends in a file's name, in UTF-8", path = .0.display())]
     Name(PathBuf),
+    /// Something else lies there, and is not overwritten.
+    #[error(
+        "{path} is there and does not pin this mock: choose another path, or overwrite it with --force; with --state the root stays the same from start to start",
+        path = .0.display()
+    )]
+    Other(PathBuf),
     /// The system says no.
     #[error("can't write {path}: {source}; the folder must exist and be writable", path = path.display())]
     Unwritable {
@@ -123,7 +150,7 @@ mod tests {
             .root_pem();
         for name in ["policy.toml", "bare", "o'dd \"na\\me\".toml"] {
             let path = dir.path().join(name);
-            write(&path, &MEASURED, &pem).unwrap();
+            write(&path, &MEASURED, &pem, false).unwrap();
             let file = PolicyFile::parse(&fs::read_to_string(&path).unwrap()).unwrap();
             assert!(!file.allow_debug);
             let root = dir.path().join(file.root_path().unwrap());
@@ -143,8 +170,8 @@ mod tests {
     fn nothing_but_the_two_files_stays_behind() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("policy.toml");
-        write(&path, &MEASURED, "root").unwrap();
-        write(&path, &MEASURED, "another root").unwrap();
+        write(&path, &MEASURED, "root", false).unwrap();
+        write(&path, &MEASURED, "another root", true).unwrap();
         let mut names: Vec<_> = fs::read_dir(dir.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -156,10 +183,36 @@ mod tests {
     }
 
     #[test]
+    fn another_policy_or_root_stays_as_it_was_unless_forced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("policy.toml");
+        let root = dir.path().join("policy.root.pem");
+        write(&path, &MEASURED, "root", false).unwrap();
+        let first = fs::read_to_string(&path).unwrap();
+        write(&path, &MEASURED, "root", false).unwrap();
+
+        let other = write(&path, &MEASURED, "another root", false).unwrap_err();
+        assert!(matches!(&other, PolicyWriteError::Other(path) if *path == root));
+        let rebuilt = Measurement {
+            pcr0: [0xb0; 48],
+            ..MEASURED
+        };
+        let other = write(&path, &rebuilt, "root", false).unwrap_err();
+        assert!(matches!(&other, PolicyWriteError::Other(named) if *named == path));
+        assert!(other.to_string().contains("--force"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), first);
+        assert_eq!(fs::read_to_string(&root).unwrap(), "root");
+
+        write(&path, &rebuilt, "root", true).unwrap();
+        assert_ne!(fs::read_to_string(&path).unwrap(), first);
+    }
+
+    #[test]
     fn a_path_without_a_name_and_a_folder_that_is_not_there_are_named() {
-        let nameless = write(Path::new("/"), &MEASURED, "root").unwrap_err();
+        let nameless = write(Path::new("/"), &MEASURED, "root", false).unwrap_err();
         assert!(matches!(nameless, PolicyWriteError::Name(_)));
-        let lost = write(Path::new("no/such/folder/p.toml"), &MEASURED, "root").unwrap_err();
+        let lost = Path::new("no/such/folder/p.toml");
+        let lost = write(lost, &MEASURED, "root", false).unwrap_err();
         assert!(lost.to_string().contains("no/such/folder/p.root.pem"));
     }
 }

@@ -2,7 +2,7 @@
 //! it is.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -79,15 +79,24 @@ fn up_already(folder: &Path) -> Result<Option<Running>> {
 }
 
 fn start(options: &Options, programs: &Programs, folder: &Path) -> Result<Running> {
+    let listen = options.listen;
+    // The parent would say so too, in its log, with an enclave started for nothing.
+    TcpListener::bind(listen).with_context(|| {
+        format!(
+            "the parent can't listen on {listen}: end what does (`cargo xtask dev down` if that \
+             is another --dir's), or choose another port with --listen (0 takes a free one)"
+        )
+    })?;
     let mut mock = Command::new(programs.path("sealsum-mock-enclave"));
     mock.args(["--listen", "tcp:127.0.0.1:0", "--state"])
         .arg(folder.join("enclave"))
         .arg("--write-policy")
-        .arg(Files::in_folder(folder).appraisal);
+        .arg(Files::in_folder(folder).appraisal)
+        .arg("--force");
     let enclave = server(mock, &folder.join(ENCLAVE_LOG), options)?;
     let mut parent = Command::new(programs.path("sealsum-parent"));
     parent
-        .args(["--listen", &options.listen.to_string()])
+        .args(["--listen", &listen.to_string()])
         .args(["--enclave", &enclave.listening, "--data"])
         .arg(folder.join("parent"));
     match server(parent, &folder.join(PARENT_LOG), options) {

@@ -68,10 +68,44 @@ fn a_socket_left_by_a_killed_mock_is_taken_over_and_a_live_one_is_not() {
 #[test]
 fn a_taken_port_is_named() {
     let mock = Mock::on_tcp(&[]);
-    let second = fails(mock.listening(), &[]);
-    assert!(!second.status.success());
-    let said = String::from_utf8(second.stderr).unwrap();
+    let said = refusal(&fails(mock.listening(), &[]));
     assert!(said.contains(mock.listening()), "{said}");
+    assert_eq!(said.matches("os error").count(), 1, "{said}");
+}
+
+#[test]
+fn a_damaged_root_is_named_and_another_policy_is_not_overwritten() {
+    let files = Files::new();
+    let (state, policy) = (files.text("state"), files.text("p.toml"));
+    Mock::on_tcp(&["--state", &state, "--write-policy", &policy]).kill();
+    let kept = std::fs::read_to_string(&policy).unwrap();
+
+    // Another root, under the same name.
+    let said = refusal(&fails("tcp:127.0.0.1:0", &["--write-policy", &policy]));
+    assert!(said.contains("p.root.pem"), "{said}");
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(std::fs::read_to_string(&policy).unwrap(), kept);
+    Mock::on_tcp(&["--write-policy", &policy, "--force"]).kill();
+
+    let root = files.path("state").join(sealsum_softnsm::ROOT_FILE);
+    std::fs::write(&root, "no key").unwrap();
+    let said = refusal(&fails("tcp:127.0.0.1:0", &["--state", &state]));
+    assert!(said.contains(root.to_str().unwrap()), "{said}");
+}
+
+/// Its last words: one sentence under the banner, with the exit code for what it was given.
+fn refusal(ended: &std::process::Output) -> String {
+    let said = String::from_utf8(ended.stderr.clone()).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(ended.stdout.is_empty(), "nothing listens: {said}");
+    let words: Vec<_> = said
+        .lines()
+        .filter(|line| !line.starts_with("MOCK"))
+        .collect();
+    let [sentence] = words[..] else {
+        panic!("more than one line: {said}");
+    };
+    sentence.to_owned()
 }
 
 #[test]
