@@ -21,10 +21,11 @@ impl Programs {
         Self::build_in("release")
     }
 
-    /// Builds them in a profile, `dev` or `release`.
+    /// Builds them in a profile, `dev` or `release`. Cargo says on standard error what it
+    /// is at: the first time takes minutes.
     pub(crate) fn build_in(profile: &str) -> Result<Self> {
         let mut build = workspace::cargo();
-        build.args(["build", "--profile", profile, "--locked", "--quiet"]);
+        build.args(["build", "--profile", profile, "--locked"]);
         build.args([
             "-p",
             "sealsum",
@@ -41,6 +42,11 @@ impl Programs {
                 other => other,
             }),
         })
+    }
+
+    /// Takes those that lie in a folder.
+    pub(crate) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     pub(crate) fn path(&self, program: &str) -> PathBuf {
