@@ -3,6 +3,7 @@
 //! Nothing here ships: it builds, drives and checks what does.
 
 mod check;
+mod client_kill;
 mod demo;
 mod dev;
 mod soak;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Dev(command) => dev::run(&command),
         Command::GenVectors => vectors::write().map(|()| true),
         Command::Soak(options) => soak::run(&options),
+        Command::ClientKillTest(options) => client_kill::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -60,6 +62,8 @@ enum Command {
     GenVectors,
     /// Play random rounds under attack against a reference model.
     Soak(soak::Options),
+    /// Kill clients at every moment of their work: nothing is sealed twice, nothing is lost.
+    ClientKillTest(client_kill::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }

@@ -255,6 +255,6 @@ pub(super) const FLOOR: usize = 3;
 /// Contributions that the attacks of the last act provoke.
 const ATTACK_ROUNDS: usize = 4;
 /// What these hospitals accept, in so many words: without a registry, open admission.
-const OPEN_WITHOUT_NOISE: &str = "I accept open admission without noise: whoever controls all other clients of a round can compute my update from the sum.";
+pub(crate) const OPEN_WITHOUT_NOISE: &str = "I accept open admission without noise: whoever controls all other clients of a round can compute my update from the sum.";
 /// The demo's rule is the weighted mean.
 const WEIGHTS_RELEASED: &str = "I accept that the sum of the weights is released: whoever knows the other weights of a round can compute mine.";

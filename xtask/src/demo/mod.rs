@@ -10,19 +10,20 @@ mod data;
 mod http;
 mod model;
 mod noise;
-mod npy;
+pub(crate) mod npy;
 pub(crate) mod programs;
 mod proxy;
-mod random;
+pub(crate) mod random;
 mod registry;
 mod report;
 mod round;
-mod servers;
+pub(crate) mod servers;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use sealsum_protocol::{RingBits, upload};
 
+pub(crate) use consortium::OPEN_WITHOUT_NOISE;
 use consortium::{CLIP, Consortium, FLOOR, FRACTIONAL_BITS};
 use model::Model;
 use noise::{Likeness, unmasked};

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 /// Writes one vector.
-pub(super) fn write(path: &Path, values: &[f64]) -> Result<()> {
+pub(crate) fn write(path: &Path, values: &[f64]) -> Result<()> {
     let length = values.len();
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({length},), }}");
     // The numbers begin at a multiple of 64 bytes, behind magic, version and length.
@@ -22,7 +22,7 @@ pub(super) fn write(path: &Path, values: &[f64]) -> Result<()> {
 }
 
 /// Reads a vector of `length` numbers.
-pub(super) fn read(path: &Path, length: usize) -> Result<Vec<f64>> {
+pub(crate) fn read(path: &Path, length: usize) -> Result<Vec<f64>> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let is_doubles = bytes.starts_with(MAGIC) && bytes.windows(3).any(|part| part == b"<f8");
     ensure!(

@@ -119,6 +119,11 @@ impl Arguments {
         Self(words.split(' ').map(str::to_owned).collect())
     }
 
+    /// As the program is given it.
+    pub(crate) fn words(&self) -> &[String] {
+        &self.0
+    }
+
     /// Adds an argument or a flag.
     pub(crate) fn word(mut self, word: &str) -> Self {
         self.0.push(word.to_owned());

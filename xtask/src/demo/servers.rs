@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::programs::Programs;
 
 /// Both servers, running.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     /// The parent's address.
-    pub(super) parent: SocketAddr,
+    pub(crate) parent: SocketAddr,
     /// The appraisal policy that pins this mock.
-    pub(super) appraisal_policy: PathBuf,
+    pub(crate) appraisal_policy: PathBuf,
     // Dropped in this order: the parent ends before its enclave.
     _parent: Server,
     _enclave: Server,
@@ -24,7 +24,7 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Starts them, their files below `folder`.
-    pub(super) fn start(programs: &Programs, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(programs: &Programs, folder: &Path) -> Result<Self> {
         let appraisal_policy = folder.join("appraisal.toml");
         let mut mock = Command::new(programs.path("sealsum-mock-enclave"));
         mock.args(["--listen", "tcp:127.0.0.1:0", "--state"])
@@ -49,7 +49,7 @@ impl Servers {
     }
 
     /// The parent as its clients name it.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.parent)
     }
 }
