@@ -4,8 +4,6 @@
 //! seal, commit, and only then send. A contribution that was committed before is never made anew;
 //! its stored bytes are sent again.
 
-use core::time::Duration;
-
 use sealsum_attestation::Trust;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{Acceptance, ClientId, EncodeError, EncodedUpdate, RoundId};
@@ -184,17 +182,8 @@ impl Client {
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Contributed, ContributeRefused> {
         let round_id = spent.round_id();
-        let mut attempt = 0;
-        let signed = loop {
-            match self.parent.contribute(&spent, progress.clone()).await {
-                Ok(signed) => break signed,
-                Err(error) => match pause(&error, attempt) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(ContributeRefused::Undelivered { round_id, error }),
-                },
-            }
-            attempt += 1;
-        };
+        let sent = self.parent.contribute(&spent, progress).await;
+        let signed = sent.map_err(|error| ContributeRefused::Undelivered { round_id, error })?;
         let acceptance = self.ledger.record_acceptance(&round_id, &signed)?;
         Ok(Contributed {
             acceptance,
@@ -209,22 +198,6 @@ impl Client {
     pub(crate) fn budget_left(&self) -> Result<u32, LedgerError> {
         let budget = self.policy.terms().budget.contributions;
         Ok(budget.saturating_sub(self.ledger.used()?))
-    }
-}
-
-/// How long to wait before a busy enclave is tried again; `None` if that is no use.
-fn pause(error: &ParentError, attempt: u32) -> Option<Duration> {
-    match error {
-        ParentError::Problem {
-            status: 503,
-            code,
-            retry_after,
-            ..
-        } if code == "busy" && attempt < BUSY_ATTEMPTS => {
-            let seconds = retry_after.unwrap_or(1).clamp(1, BUSY_PAUSE_LIMIT);
-            Some(Duration::from_secs(seconds))
-        }
-        _ => None,
     }
 }
 
@@ -264,7 +237,3 @@ pub enum ContributeRefused {
     #[error(transparent)]
     Acceptance(#[from] AcceptanceRefused),
 }
-
-/// Staging is one at a time: a minute and a half of patience for those before us.
-const BUSY_ATTEMPTS: u32 = 90;
-const BUSY_PAUSE_LIMIT: u64 = 10;

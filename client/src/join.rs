@@ -1,7 +1,7 @@
 //! Joining a round: decides that its enclave is appraised and its parameters are accepted (I1, I15).
 //!
 //! The parent's offer is a claim. Evidence has to answer a nonce that was drawn for this very
-//! request.
+//! try of this request.
 
 use sealsum_attestation::{AppraisedEnclave, Rejection, appraise_offer};
 use sealsum_protocol::{ClientNonce, RoundId, TaskName, UnixMillis};
@@ -25,8 +25,12 @@ pub(crate) async fn join(
     base_model: &BaseModel,
     clock: impl Fn() -> UnixMillis,
 ) -> Result<Judged, JoinRefused> {
-    let nonce = ClientNonce::new(random::public());
-    let offer = parent.offer(target, &nonce).await?;
+    let ask = || async {
+        let nonce = ClientNonce::new(random::public());
+        let offer = parent.offer(target, &nonce).await?;
+        Ok((nonce, offer))
+    };
+    let (nonce, offer) = parent.patience().insist(ask).await?;
     let now = clock();
     let enclave = appraise_offer(&offer, policy.appraisal(), now, &nonce)
         .map_err(|rejection| JoinRefused::Evidence(Box::new(rejection)))?;

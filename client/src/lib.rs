@@ -20,6 +20,7 @@ mod ledger;
 mod member;
 pub mod operator;
 mod parent;
+mod patience;
 pub mod policy;
 mod random;
 mod receipt;
@@ -43,6 +44,7 @@ pub use ledger::{
 };
 pub use member::{CredentialRefused, Member};
 pub use parent::{Parent, ParentError, RoundSummary, Target};
+pub use patience::Patience;
 pub use policy::{
     AcceptedTerms, MockMismatch, PolicyError, RoundPolicy, RoundPolicyFile, TermRefused,
 };

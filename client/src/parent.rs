@@ -2,7 +2,8 @@
 //! bound on its length and is a claim until somebody verifies it.
 //!
 //! A masked update leaves through [`Parent::contribute`] alone, which takes nothing but what
-//! the ledger has committed.
+//! the ledger has committed. What may pass by itself is waited for with [`Patience`], but only in
+//! calls that ask, or that send the very same bytes again.
 
 mod error;
 mod summary;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ledger::SpentContribution;
+use crate::patience::Patience;
 
 pub use error::ParentError;
 pub use summary::RoundSummary;
@@ -31,6 +33,7 @@ pub use summary::RoundSummary;
 pub struct Parent {
     base: Url,
     http: Client,
+    patience: Patience,
 }
 
 /// Which round to join.
@@ -67,7 +70,22 @@ impl Parent {
             .tcp_keepalive(KEEPALIVE)
             .build()
             .map_err(|_| not_one())?;
-        Ok(Self { base, http })
+        let patience = Patience::default();
+        Ok(Self {
+            base,
+            http,
+            patience,
+        })
+    }
+
+    /// The same, with another patience than the usual minute.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Its URL.
@@ -97,8 +115,9 @@ impl Parent {
     /// # Errors
     /// [`ParentError`].
     pub async fn round(&self, round_id: &RoundId) -> Result<RoundSummary, ParentError> {
-        let request = self.request(Method::GET, &format!("rounds/{round_id}"));
-        self.json(request.timeout(ANSWER_TIMEOUT)).await
+        let path = format!("rounds/{round_id}");
+        let request = || self.request(Method::GET, &path).timeout(ANSWER_TIMEOUT);
+        self.patience.insist(|| self.json(request())).await
     }
 
     /// Asks for an offer with fresh evidence. `nonce` has to be fresh and random.
@@ -114,7 +133,8 @@ impl Parent {
             Target::Round(round_id) => format!("rounds/{round_id}/offer?nonce={nonce}"),
             Target::Task(task) => format!("tasks/{task}/offer?nonce={nonce}"),
         };
-        self.cbor(Method::GET, &path, OFFER_LIMIT as u64, "a round's offer")
+        // Once: whoever asks again does so with a nonce of its own.
+        self.cbor_once(Method::GET, &path, OFFER_LIMIT as u64, "a round's offer")
             .await
     }
 
@@ -123,6 +143,17 @@ impl Parent {
     /// # Errors
     /// [`ParentError`]; the same call may be repeated, it sends the same bytes.
     pub async fn contribute(
+        &self,
+        contribution: &SpentContribution,
+        progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
+    ) -> Result<Signed<Acceptance>, ParentError> {
+        // A PUT of the same bytes again is the same contribution.
+        self.patience
+            .insist(|| self.put(contribution, progress.clone()))
+            .await
+    }
+
+    async fn put(
         &self,
         contribution: &SpentContribution,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
@@ -155,7 +186,7 @@ impl Parent {
     /// [`ParentError`].
     pub async fn abort(&self, round_id: &RoundId) -> Result<Signed<AbortReceipt>, ParentError> {
         let path = format!("rounds/{round_id}/abort");
-        self.cbor(Method::POST, &path, STATEMENT_LIMIT, "an abort receipt")
+        self.cbor_once(Method::POST, &path, STATEMENT_LIMIT, "an abort receipt")
             .await
     }
 
@@ -165,7 +196,7 @@ impl Parent {
     /// [`ParentError`].
     pub async fn evidence(&self, round_id: &RoundId) -> Result<RoundEvidence, ParentError> {
         let path = format!("rounds/{round_id}/evidence");
-        self.cbor(Method::GET, &path, OFFER_LIMIT as u64, "a round's evidence")
+        self.cbor(&path, OFFER_LIMIT as u64, "a round's evidence")
             .await
     }
 
@@ -175,8 +206,7 @@ impl Parent {
     /// [`ParentError`].
     pub async fn receipt(&self, round_id: &RoundId) -> Result<Signed<Receipt>, ParentError> {
         let path = format!("rounds/{round_id}/receipt");
-        self.cbor(Method::GET, &path, RECEIPT_LIMIT, "a receipt")
-            .await
+        self.cbor(&path, RECEIPT_LIMIT, "a receipt").await
     }
 
     /// The abort receipt of an aborted round.
@@ -188,8 +218,7 @@ impl Parent {
         round_id: &RoundId,
     ) -> Result<Signed<AbortReceipt>, ParentError> {
         let path = format!("rounds/{round_id}/abort-receipt");
-        self.cbor(Method::GET, &path, STATEMENT_LIMIT, "an abort receipt")
-            .await
+        self.cbor(&path, STATEMENT_LIMIT, "an abort receipt").await
     }
 
     /// What shows that a client is in a released round's cohort, or is not.
@@ -202,8 +231,7 @@ impl Parent {
         client: &ClientId,
     ) -> Result<CohortProof, ParentError> {
         let path = format!("rounds/{round_id}/proofs/{client}");
-        self.cbor(Method::GET, &path, PROOF_LIMIT, "a cohort proof")
-            .await
+        self.cbor(&path, PROOF_LIMIT, "a cohort proof").await
     }
 
     /// The aggregate of a released round: exactly `bytes` of packed blocks. `progress` is told
@@ -216,6 +244,17 @@ impl Parent {
         round_id: &RoundId,
         bytes: u64,
         progress: impl Fn(u64, u64),
+    ) -> Result<Vec<u8>, ParentError> {
+        self.patience
+            .insist(|| self.aggregate_once(round_id, bytes, &progress))
+            .await
+    }
+
+    async fn aggregate_once(
+        &self,
+        round_id: &RoundId,
+        bytes: u64,
+        progress: &impl Fn(u64, u64),
     ) -> Result<Vec<u8>, ParentError> {
         let request = self.request(Method::GET, &format!("rounds/{round_id}/aggregate"));
         let mut response = self.send(request).await?;
@@ -257,6 +296,17 @@ impl Parent {
     }
 
     async fn cbor<T: Serialize + DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: u64,
+        expected: &'static str,
+    ) -> Result<T, ParentError> {
+        self.patience
+            .insist(|| self.cbor_once(Method::GET, path, limit, expected))
+            .await
+    }
+
+    async fn cbor_once<T: Serialize + DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

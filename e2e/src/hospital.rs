@@ -133,6 +133,8 @@ impl Hospital {
             &self.base_model,
             "--update",
             update,
+            "--patience",
+            "0",
             "--mock",
         ];
         let registry = self.registry.as_deref();
@@ -157,6 +159,8 @@ impl Hospital {
             &self.base_model,
             "--update",
             update,
+            "--patience",
+            "0",
             "--mock",
         ])
     }
@@ -175,6 +179,8 @@ impl Hospital {
             round_id,
             "--out",
             out,
+            "--patience",
+            "0",
             "--mock",
         ])
     }
@@ -191,6 +197,8 @@ impl Hospital {
             round_id,
             "--policy",
             &self.policy,
+            "--patience",
+            "0",
             "--mock",
         ])
     }

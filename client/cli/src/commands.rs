@@ -7,6 +7,7 @@ mod file;
 mod identity;
 mod ledger;
 mod operator;
+mod parent;
 mod policy;
 mod registry;
 mod round;
@@ -66,12 +67,12 @@ impl Cli {
             Command::Operator(command) => command.run(),
             Command::Policy(command) => command.run(),
             Command::Registry(command) => command.run(),
-            Command::Round(command) => command.run().await,
+            Command::Round(command) => command.run(self.json).await,
             Command::Delta(args) => args.run(),
             Command::Contribute(args) => args.run(self.json).await,
             Command::Collect(args) => args.run(self.json).await,
             Command::VerifyReceipt(args) => args.run(),
-            Command::Ledger(command) => command.run().await,
+            Command::Ledger(command) => command.run(self.json).await,
         }
     }
 }

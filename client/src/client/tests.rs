@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use super::*;
 use crate::ledger::{AcceptanceRefused, RecordState, SpendRefused};
 use crate::receipt::{AggregateRefused, ReceiptRefused};
-use crate::testing::parent::{FakeParent, Offer, Released, Upload};
+use crate::testing::parent::{FakeParent, Offer, Released, Upload, one_try};
 use crate::testing::{NOW, Nsm, Round, base_model, identity};
 use crate::{
-    ContributeOptions, MockMismatch, OwnContribution, RefundFailed, RefundProof, RefundRefused,
-    Update, refund,
+    ContributeOptions, MockMismatch, OwnContribution, Patience, RefundFailed, RefundProof,
+    RefundRefused, Update, refund,
 };
 
 struct Site {
@@ -208,6 +208,7 @@ async fn what_did_not_arrive_is_sent_again_byte_for_byte() {
 #[tokio::test]
 async fn a_busy_enclave_is_tried_again_with_the_same_bytes() {
     let mut site = Site::new().await;
+    site.client.parent = site.client.parent.with_patience(Patience::default());
     site.fake
         .with(|parent| parent.uploads = [Upload::Problem(503, "busy")].into());
     let contributed = site.contribute(&VALUES).await.unwrap();
@@ -360,7 +361,8 @@ async fn a_parent_that_is_down_is_unreachable_and_nothing_is_recorded() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.local_addr().unwrap()
     };
-    site.client.parent = Parent::new(&format!("http://{gone}")).unwrap();
+    let gone = Parent::new(&format!("http://{gone}")).unwrap();
+    site.client.parent = gone.with_patience(one_try());
     let refused = site.contribute(&VALUES).await.unwrap_err();
     let ContributeRefused::Join(JoinRefused::Parent(error)) = refused else {
         panic!("{refused}");

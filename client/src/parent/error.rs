@@ -61,7 +61,7 @@ impl ParentError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::BrokeOff { .. } => true,
-            Self::Problem { status, .. } => matches!(status, 429 | 500..=599),
+            Self::Problem { status, .. } => matches!(status, 408 | 429 | 500..=599),
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! A parent on loopback that misbehaves as it is told, and keeps what it was sent.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use sealsum_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{Nsm, Round};
-use crate::Parent;
+use crate::{Parent, Patience};
 
 /// What the parent does with the next upload, once each; honest when there is no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl FakeParent {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self {
-            parent: Parent::new(&url).unwrap(),
+            parent: Parent::new(&url).unwrap().with_patience(one_try()),
             behaviour,
         }
     }
@@ -106,6 +107,11 @@ impl FakeParent {
     pub(crate) fn with<T>(&self, use_it: impl FnOnce(&mut Behaviour) -> T) -> T {
         use_it(&mut self.behaviour.lock().unwrap())
     }
+}
+
+/// What a test fails by, it fails by at once.
+pub(crate) fn one_try() -> Patience {
+    Patience::new(Duration::ZERO)
 }
 
 type Shared = State<Arc<Mutex<Behaviour>>>;

@@ -45,7 +45,18 @@ impl Hospital {
         base_model: &Path,
         update: &Path,
     ) -> Result<Answer> {
-        let mut arguments = Arguments::new("contribute")
+        programs.sealsum(&self.contribution(url, target, base_model, update))
+    }
+
+    /// The command line of `sealsum contribute`.
+    pub(super) fn contribution(
+        &self,
+        url: &str,
+        target: (&str, &str),
+        base_model: &Path,
+        update: &Path,
+    ) -> Arguments {
+        let arguments = Arguments::new("contribute")
             .option("--parent", url)
             .path("--identity", &self.identity())
             .path("--policy", &self.policy())
@@ -54,10 +65,10 @@ impl Hospital {
             .path("--update", update)
             .option("--weight", self.weight())
             .word("--mock");
-        if let Some(registry) = &self.registry {
-            arguments = arguments.path("--registry", registry);
+        match &self.registry {
+            Some(registry) => arguments.path("--registry", registry),
+            None => arguments,
         }
-        programs.sealsum(&arguments)
     }
 
     /// `sealsum collect`: the aggregate, receipt and evidence into this hospital's folder.

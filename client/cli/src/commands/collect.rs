@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use sealsum_client::update::{FileFormat, to_file, to_npy};
-use sealsum_client::{
-    BaseModel, Identity, Ledger, Parent, RoundPolicy, VerifiedAggregate, collect,
-};
+use sealsum_client::{BaseModel, Identity, Ledger, RoundPolicy, VerifiedAggregate, collect};
 use sealsum_protocol::{RoundId, canonical};
 use serde_json::json;
 
 use super::file;
+use super::parent::PatientParent;
 use super::selecting::Selecting;
 use crate::failure::Failure;
 use crate::output::{Report, trust_line};
@@ -19,9 +18,8 @@ use crate::progress;
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: PatientParent,
     /// What this data holder accepts
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
@@ -60,12 +58,12 @@ impl Args {
         let policy = RoundPolicy::load(&self.policy)?;
         let trust = policy.trust(self.mock)?;
         let format = self.format()?;
-        let parent = Parent::new(&self.parent)?;
+        let bar = progress::bar("download", json);
+        let parent = self.parent.named(&bar, json)?;
         let mut ledger = match &self.identity {
             Some(folder) => Some(Ledger::open(&Identity::load(folder)?, trust)?),
             None => None,
         };
-        let bar = progress::bar("download", json);
         let aggregate = collect(
             &parent,
             &policy,

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args as ClapArgs};
 use sealsum_client::{
-    BaseModel, Client, ContributeOptions, Contributed, Identity, Member, Parent, RegistryFile,
-    RoundPolicy, Target, Update, system_clock,
+    BaseModel, Client, ContributeOptions, Contributed, Identity, Member, RegistryFile, RoundPolicy,
+    Target, Update, system_clock,
 };
 use sealsum_protocol::fixed::OutOfRange;
 use sealsum_protocol::{RoundId, TaskName};
 use serde_json::json;
 
+use super::parent::PatientParent;
 use super::selecting::{Selecting, left_out_line};
 use crate::failure::Failure;
 use crate::output::{Report, trust_line};
@@ -19,9 +20,8 @@ use crate::progress;
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE, group = ArgGroup::new("target").required(true).args(["task", "round"]))]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: PatientParent,
     /// The identity's folder
     #[arg(long, value_name = "DIR")]
     identity: PathBuf,
@@ -68,12 +68,12 @@ impl Args {
             Some(registry) => Some(place(&identity, registry)?),
             None => None,
         };
-        let parent = Parent::new(&self.parent)?;
+        let bar = progress::bar("upload", json);
+        let parent = self.parent.named(&bar, json)?;
         let mut client = Client::new(parent, &identity, policy, system_clock)?;
         if let Some(member) = member {
             client = client.with_member(member);
         }
-        let bar = progress::bar("upload", json);
         let progress = {
             let bar = bar.clone();
             move |done, total| progress::advance(&bar, done, total)

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use sealsum_attestation::Trust;
-use sealsum_client::{Identity, Ledger, Parent, Record, RoundPolicy, refund};
+use sealsum_client::{Identity, Ledger, Record, RoundPolicy, refund};
 use sealsum_protocol::RoundId;
 use serde_json::{Value, json};
 
+use super::parent::PatientParent;
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::progress;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -27,9 +29,8 @@ pub(crate) enum Command {
     Refund {
         /// The identity's folder
         dir: PathBuf,
-        /// The parent's URL
-        #[arg(long, value_name = "URL")]
-        parent: String,
+        #[command(flatten)]
+        parent: PatientParent,
         /// The round
         round_id: RoundId,
         /// What this data holder accepts
@@ -42,7 +43,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) async fn run(self) -> Result<Report, Failure> {
+    pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         match self {
             Self::Show { dir, mock } => show(&dir, mock),
             Self::Refund {
@@ -54,7 +55,8 @@ impl Command {
             } => {
                 let policy = RoundPolicy::load(&policy)?;
                 let mut ledger = Ledger::open(&Identity::load(&dir)?, policy.trust(mock)?)?;
-                let proof = refund(&Parent::new(&parent)?, &mut ledger, &round_id).await?;
+                let parent = parent.named(&progress::bar("proof", json), json)?;
+                let proof = refund(&parent, &mut ledger, &round_id).await?;
                 let budget = policy.terms().budget.contributions;
                 let left = budget.saturating_sub(ledger.used()?);
                 Ok(Report::new(

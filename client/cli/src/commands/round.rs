@@ -28,13 +28,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) async fn run(self) -> Result<Report, Failure> {
+    pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         match self {
             Self::Open(args) => args.run().await,
             Self::Status(args) => args.status().await,
             Self::Close(args) => args.close().await,
             Self::Abort(args) => args.run().await,
-            Self::Evidence(args) => args.run().await,
+            Self::Evidence(args) => args.run(json).await,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use sealsum_client::Parent;
 use sealsum_protocol::{RoundId, canonical};
 use serde_json::json;
 
 use super::super::file;
+use super::super::parent::impatient;
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<Report, Failure> {
-        let receipt = Parent::new(&self.parent)?.abort(&self.round_id).await?;
+        let receipt = impatient(&self.parent)?.abort(&self.round_id).await?;
         // Clients judge the signature by the key that their ledgers recorded; an operator has none.
         let shown = receipt.unverified();
         if shown.round_id != self.round_id {

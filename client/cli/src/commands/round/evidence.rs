@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use sealsum_client::Parent;
 use sealsum_protocol::{RoundId, canonical};
 use serde_json::json;
 
 use super::super::file;
+use super::super::parent::PatientParent;
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::progress;
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: PatientParent,
     /// Where to save it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -25,8 +25,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(super) async fn run(self) -> Result<Report, Failure> {
-        let evidence = Parent::new(&self.parent)?.evidence(&self.round_id).await?;
+    pub(super) async fn run(self, json: bool) -> Result<Report, Failure> {
+        let parent = self.parent.named(&progress::bar("evidence", json), json)?;
+        let evidence = parent.evidence(&self.round_id).await?;
         let bytes = canonical::encode(&evidence);
         file::write(&self.out, &bytes)?;
         let out = self.out.display().to_string();

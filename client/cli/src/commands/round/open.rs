@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use sealsum_client::policy::{IntakeTerm, KemTerm, RuleTerm};
-use sealsum_client::{BaseModel, Parent, operator};
+use sealsum_client::{BaseModel, operator};
 use sealsum_protocol::plan::{largest_sum, smallest_ring};
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
@@ -13,6 +13,7 @@ use sealsum_protocol::{
 };
 
 use super::super::file;
+use super::super::parent::impatient;
 use super::super::selecting::{Selecting, left_out_line};
 use super::{admission, summary};
 use crate::failure::Failure;
@@ -99,7 +100,7 @@ enum RoundingChoice {
 
 impl Args {
     pub(super) async fn run(self) -> Result<Report, Failure> {
-        let parent = Parent::new(&self.parent)?;
+        let parent = impatient(&self.parent)?;
         let signer = operator::load(&self.operator)?;
         let (terms, left_out) = self.terms(signer.key())?;
         let params = RoundParams::new(terms)?.sign(&signer)?;

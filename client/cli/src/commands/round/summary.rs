@@ -1,10 +1,11 @@
 //! `sealsum round status` and `round close`: a round in the parent's words.
 
 use clap::Args as ClapArgs;
-use sealsum_client::{Parent, RoundSummary};
+use sealsum_client::RoundSummary;
 use sealsum_protocol::RoundId;
 use sealsum_protocol::messages::Phase;
 
+use super::super::parent::impatient;
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -19,11 +20,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn status(self) -> Result<Report, Failure> {
-        report(&Parent::new(&self.parent)?.round(&self.round_id).await?)
+        report(&impatient(&self.parent)?.round(&self.round_id).await?)
     }
 
     pub(super) async fn close(self) -> Result<Report, Failure> {
-        report(&Parent::new(&self.parent)?.close(&self.round_id).await?)
+        report(&impatient(&self.parent)?.close(&self.round_id).await?)
     }
 }
 
