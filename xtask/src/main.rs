@@ -8,6 +8,7 @@ mod demo;
 mod dev;
 mod soak;
 mod vectors;
+mod walk;
 mod workspace;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::GenVectors => vectors::write().map(|()| true),
         Command::Soak(options) => soak::run(&options),
         Command::ClientKillTest(options) => client_kill::run(&options),
+        Command::Walk(options) => walk::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -64,6 +66,8 @@ enum Command {
     Soak(soak::Options),
     /// Kill clients at every moment of their work: nothing is sealed twice, nothing is lost.
     ClientKillTest(client_kill::Options),
+    /// Type the README's three-terminal walk, word for word, and check its mean.
+    Walk(walk::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }
