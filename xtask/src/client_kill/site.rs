@@ -58,7 +58,8 @@ impl Site {
         let pace = Pace::ALL[place % Pace::ALL.len()];
         self.wire.set_pace(pace);
         let mut resuming = false;
-        for attempt in 0..ATTEMPTS {
+        let mut failures = 0;
+        for attempt in 0.. {
             let by_task = attempt == 0 || random.below(2) == 0;
             let target = if by_task {
                 ("--task", TASK)
@@ -92,7 +93,13 @@ impl Site {
                         }
                         return Ok(true);
                     }
-                    eprintln!("client {} tries again: {said}", self.number);
+                    failures += 1;
+                    let code = &said["error"]["code"];
+                    eprintln!("client {} failed {failures} times: {code}", self.number);
+                    if failures == PATIENCE {
+                        break;
+                    }
+                    std::thread::sleep(PAUSE);
                 }
             }
         }
@@ -186,9 +193,10 @@ fn run(programs: &Programs, arguments: &Arguments, moment: Option<Duration>) -> 
     Ok(End::ByItself(began.elapsed(), code, said))
 }
 
-/// Processes for one contribution, before it is taken to be stuck.
-const ATTEMPTS: u32 = 40;
-/// None of these is killed any more.
+/// Failures that nobody caused by a kill, before a contribution is taken to be stuck.
+const PATIENCE: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(200);
+/// From this process on a client is left alone.
 const LAST_KILL: u32 = 20;
 /// Of a hundred first processes, how many are to be killed, and of those that follow.
 const OFTEN: usize = 95;

@@ -114,14 +114,15 @@ impl<'a> Stage<'a> {
                 .done(&Arguments::new(words).option("--parent", parent).word(id))
         };
         let accepted = arrived.iter().filter(|arrived| **arrived).count();
-        ensure!(
-            accepted >= FLOOR,
-            "only {accepted} of {SITES} contributions to round {} were accepted",
-            round.number
-        );
-        say("round close", &round.id)?;
         say("round abort", &round.twin)?;
-        let kept = in_parallel(&self.sites, |site| self.is_kept(site, round))?;
+        let kept = if accepted >= FLOOR {
+            say("round close", &round.id)?;
+            in_parallel(&self.sites, |site| self.is_kept(site, round))?
+        } else {
+            // No round of such a size is released; what got stuck is lost all the same.
+            say("round abort", &round.id)?;
+            arrived.to_vec()
+        };
         let mut uploads = Vec::new();
         for site in &self.sites {
             uploads.extend(site.wire.take());
