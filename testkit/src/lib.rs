@@ -1,10 +1,14 @@
-//! Rounds, clients and enclaves for tests, honest until a test makes them otherwise.
+//! Rounds, clients and enclaves for tests, honest until a test makes them otherwise; the
+//! adversaries are in [`hostile`].
 //!
 //! Nothing here is for production: [`UncheckedClient`] seals to any key it is shown,
 //! [`TestNsm`] signs nothing. Failures panic, since a test is always the caller.
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod hostile;
+
+mod known_secrets;
 mod link;
 mod local;
 mod nsm;
@@ -14,6 +18,7 @@ mod rounds;
 mod socket;
 mod unchecked_client;
 
+pub use known_secrets::{KnownSecrets, known_contribution, known_round_keys};
 pub use link::Link;
 pub use local::LocalEnclave;
 pub use nsm::{TestClock, TestNsm};

@@ -12,7 +12,7 @@ use sealsum_protocol::{
     RoundBinding, RoundId, RoundTerms, Signed, fixed,
 };
 
-use crate::{Link, sign};
+use crate::{Link, UncheckedClient, sign};
 
 /// A header and its masked update.
 #[derive(Clone)]
@@ -98,6 +98,20 @@ impl ScriptedParent {
             }
             Reply::Refused(refusal) => Err(refusal),
             other => panic!("not accepted: {other:?}"),
+        }
+    }
+
+    /// Relays an honest contribution of each of these clients, all of its coordinates `value`.
+    pub fn fill(
+        &mut self,
+        link: &mut impl Link,
+        clients: impl IntoIterator<Item = u64>,
+        value: f64,
+    ) {
+        let update = vec![value; usize::try_from(self.terms().dimension).unwrap()];
+        for n in clients {
+            let contribution = UncheckedClient::new(n).contribute(&self.binding, &update);
+            self.relay(link, &contribution).unwrap();
         }
     }
 
