@@ -51,6 +51,19 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let enclave = Enclave::start(folder.path(), flags);
         let parent = Parent::start(folder.path(), &enclave.address);
+        Self::with(folder, enclave, parent)
+    }
+
+    /// Starts them so that they log all that they can.
+    #[must_use]
+    pub fn talkative() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let enclave = Enclave::start_talkative(folder.path());
+        let parent = Parent::start_talkative(folder.path(), &enclave.address);
+        Self::with(folder, enclave, parent)
+    }
+
+    fn with(folder: TempDir, enclave: Enclave, parent: Parent) -> Self {
         write_npy(&folder.path().join("base.npy"), &[0.5; 20]);
         let operator = folder.path().join("operator.key");
         let said = say(&["operator", "new", operator.to_str().unwrap()]).ok();
@@ -105,13 +118,19 @@ impl Lab {
     /// Opens a round signed by another operator's key file.
     #[must_use]
     pub fn open_signed_by(&self, operator: &str, request: &RoundRequest) -> String {
+        self.open_at(&self.parent.url, operator, request)
+    }
+
+    /// Opens a round at another parent, signed by an operator's key file.
+    #[must_use]
+    pub fn open_at(&self, parent: &str, operator: &str, request: &RoundRequest) -> String {
         let grant = request.grant.as_deref();
         let grant = grant.map_or(Vec::new(), |file| vec!["--grant", file]);
         let fixed = [
             "round",
             "open",
             "--parent",
-            &self.parent.url,
+            parent,
             "--operator",
             &self.file(operator),
             "--task",

@@ -5,16 +5,20 @@
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod wire;
+
 mod hospital;
 mod lab;
 mod npy;
 mod process;
 mod programs;
 mod proxy;
+mod target;
 
 pub use hospital::{Hospital, Said, say};
 pub use lab::{Lab, RoundRequest};
 pub use npy::{read_npy, write_npy};
 pub use process::{Enclave, Parent};
 pub use programs::{program, run};
-pub use proxy::{LyingParent, Seen};
+pub use proxy::{Answered, LyingParent, Seen};
+pub use target::Target;

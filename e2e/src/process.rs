@@ -35,9 +35,19 @@ impl Enclave {
         Self::start_at(folder, "tcp:127.0.0.1:0", flags)
     }
 
+    /// Starts one that logs all that it can.
+    #[must_use]
+    pub fn start_talkative(folder: &Path) -> Self {
+        Self::spawn(folder, "tcp:127.0.0.1:0", &[], TALKATIVE)
+    }
+
     /// Starts one at a given address.
     #[must_use]
     pub fn start_at(folder: &Path, address: &str, flags: &[&str]) -> Self {
+        Self::spawn(folder, address, flags, USUAL)
+    }
+
+    fn spawn(folder: &Path, address: &str, flags: &[&str], level: &str) -> Self {
         let policy = folder.join("appraisal.toml");
         let mut command = Command::new(program("sealsum-mock-enclave"));
         command
@@ -45,7 +55,8 @@ impl Enclave {
             .arg(folder.join("enclave"))
             .arg("--write-policy")
             .arg(&policy)
-            .args(flags);
+            .args(flags)
+            .env("RUST_LOG", level);
         let (child, ready) = start(command, &folder.join("enclave.log"));
         Self {
             child,
@@ -58,6 +69,15 @@ impl Enclave {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it ever had resident, in bytes.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        kib.unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Kills it: its open rounds are lost.
@@ -90,15 +110,26 @@ impl Parent {
         Self::start_with(folder, enclave, &[])
     }
 
+    /// Starts one that logs all that it can.
+    #[must_use]
+    pub fn start_talkative(folder: &Path, enclave: &str) -> Self {
+        Self::spawn(folder, enclave, &[], TALKATIVE)
+    }
+
     /// Starts one with flags.
     #[must_use]
     pub fn start_with(folder: &Path, enclave: &str, flags: &[&str]) -> Self {
+        Self::spawn(folder, enclave, flags, USUAL)
+    }
+
+    fn spawn(folder: &Path, enclave: &str, flags: &[&str], level: &str) -> Self {
         let data = folder.join("parent");
         let mut command = Command::new(program("sealsum-parent"));
         command
             .args(["--listen", "127.0.0.1:0", "--enclave", enclave, "--data"])
             .arg(&data)
-            .args(flags);
+            .args(flags)
+            .env("RUST_LOG", level);
         let (child, ready) = start(command, &folder.join("parent.log"));
         Self {
             child,
@@ -160,3 +191,6 @@ fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
+
+const USUAL: &str = "info";
+const TALKATIVE: &str = "trace";

@@ -39,11 +39,12 @@ pub fn program(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Runs `sealsum` with arguments.
+/// Runs `sealsum` with arguments. It may log all that it can: on standard error.
 #[must_use]
 pub fn run(arguments: &[&str]) -> Output {
     Command::new(program("sealsum"))
         .args(arguments)
+        .env("RUST_LOG", "trace")
         .output()
         .unwrap()
 }

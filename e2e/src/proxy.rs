@@ -6,8 +6,12 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use sealsum_protocol::canonical::encode;
+use sealsum_testkit::hostile::lies::told;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// One request that passed.
 #[derive(Clone, Debug)]
@@ -17,6 +21,17 @@ pub struct Seen {
     /// Path and query.
     pub path: String,
     /// The request's body.
+    pub body: Vec<u8>,
+}
+
+/// One answer that a client was given.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Path and query that it answers.
+    pub path: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, lies and all.
     pub body: Vec<u8>,
 }
 
@@ -34,6 +49,8 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     seen: Mutex<Vec<Seen>>,
+    answered: Mutex<Vec<Answered>>,
+    invented: Mutex<Vec<(String, Vec<u8>)>>,
     lie: Mutex<Option<Lie>>,
     redirect: Mutex<Option<(String, String)>>,
 }
@@ -51,6 +68,8 @@ impl LyingParent {
             upstream: upstream.to_owned(),
             client: reqwest::Client::new(),
             seen: Mutex::default(),
+            answered: Mutex::default(),
+            invented: Mutex::default(),
             lie: Mutex::default(),
             redirect: Mutex::default(),
         });
@@ -73,6 +92,28 @@ impl LyingParent {
         *self.shared.lie.lock().unwrap() = Some(Box::new(lie));
     }
 
+    /// From now on `edit` changes the answers of type `T` to paths that contain `part`.
+    pub fn lie_in<T: Serialize + DeserializeOwned>(
+        &self,
+        part: &'static str,
+        edit: impl Fn(&mut T) + Send + 'static,
+    ) {
+        self.lie(move |seen, body| {
+            Some(if seen.path.contains(part) {
+                told(&body, &edit)
+            } else {
+                body
+            })
+        });
+    }
+
+    /// From now on, a request whose path contains `part` is answered with `value`, and nobody
+    /// else hears of it.
+    pub fn invent<T: Serialize>(&self, part: &str, value: &T) {
+        let invented = (part.to_owned(), encode(value));
+        self.shared.invented.lock().unwrap().push(invented);
+    }
+
     /// From now on, what is asked of one path is answered by another: `from` in the path
     /// becomes `to`.
     pub fn redirect(&self, from: &str, to: &str) {
@@ -83,12 +124,19 @@ impl LyingParent {
     pub fn be_honest(&self) {
         *self.shared.redirect.lock().unwrap() = None;
         *self.shared.lie.lock().unwrap() = None;
+        self.shared.invented.lock().unwrap().clear();
     }
 
     /// What has passed so far.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// What clients were answered so far.
+    #[must_use]
+    pub fn answered(&self) -> Vec<Answered> {
+        self.shared.answered.lock().unwrap().clone()
     }
 
     /// The bodies of contributions that clients sent, in order.
@@ -116,37 +164,61 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         body,
     };
     shared.seen.lock().unwrap().push(seen.clone());
-    let target = match shared.redirect.lock().unwrap().as_ref() {
-        Some((from, to)) => seen.path.replace(from, to),
-        None => seen.path.clone(),
+    let kind = parts.headers.get("content-type").cloned();
+    let invented = shared.invention(&seen.path);
+    let (status, kind, body) = match invented {
+        Some(body) => (StatusCode::OK, None, body),
+        None => shared.ask_upstream(parts.method, &seen, kind).await,
     };
-    let mut upstream = shared
-        .client
-        .request(parts.method, format!("{}{}", shared.upstream, target))
-        .body(seen.body.clone());
-    if let Some(kind) = parts.headers.get("content-type") {
-        upstream = upstream.header("content-type", kind);
-    }
-    let answer = upstream.send().await.unwrap();
-    let status = answer.status();
-    let kind = answer.headers().get("content-type").cloned();
-    let mut body = answer.bytes().await.unwrap().to_vec();
-    if status.is_success()
-        && let Some(lie) = shared.lie.lock().unwrap().as_ref()
-    {
-        match lie(&seen, body) {
-            Some(lied) => body = lied,
-            None => {
-                return Response::builder()
-                    .status(StatusCode::BAD_GATEWAY)
-                    .body(Body::empty())
-                    .unwrap();
-            }
-        }
-    }
+    shared.answered.lock().unwrap().push(Answered {
+        path: seen.path,
+        status: status.as_u16(),
+        body: body.clone(),
+    });
     let mut response = Response::builder().status(status);
     if let Some(kind) = kind {
         response = response.header("content-type", kind);
     }
     response.body(Body::from(body)).unwrap()
+}
+
+impl Shared {
+    fn invention(&self, path: &str) -> Option<Vec<u8>> {
+        let invented = self.invented.lock().unwrap();
+        let found = invented.iter().rfind(|(part, _)| path.contains(part));
+        found.map(|(_, body)| body.clone())
+    }
+
+    async fn ask_upstream(
+        &self,
+        method: Method,
+        seen: &Seen,
+        kind: Option<HeaderValue>,
+    ) -> (StatusCode, Option<HeaderValue>, Vec<u8>) {
+        let target = match self.redirect.lock().unwrap().as_ref() {
+            Some((from, to)) => seen.path.replace(from, to),
+            None => seen.path.clone(),
+        };
+        let mut upstream = self
+            .client
+            .request(method, format!("{}{}", self.upstream, target))
+            .body(seen.body.clone());
+        if let Some(kind) = kind {
+            upstream = upstream.header("content-type", kind);
+        }
+        let answer = upstream.send().await.unwrap();
+        let status = answer.status();
+        let kind = answer.headers().get("content-type").cloned();
+        let body = answer.bytes().await.unwrap().to_vec();
+        if !status.is_success() {
+            return (status, kind, body);
+        }
+        match self.lie.lock().unwrap().as_ref() {
+            Some(lie) => match lie(seen, body) {
+                Some(body) => (status, kind, body),
+                None => (StatusCode::BAD_GATEWAY, None, Vec::new()),
+            },
+            None => (status, kind, body),
+        }
+    }
 }

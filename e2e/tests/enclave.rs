@@ -4,47 +4,19 @@
 use std::thread;
 use std::time::Duration;
 
-use sealsum_e2e::Enclave;
+use sealsum_e2e::Target;
 use sealsum_protocol::canonical::encode;
 use sealsum_protocol::frame::Frame;
 use sealsum_protocol::messages::{
     Attest, Close, Contribute, Message as _, OpenRound, Phase, StageBlock,
 };
 use sealsum_protocol::{
-    Cohort, Command, Digest, Intake, Noise, Refusal, Reply, RingBits, RoundBinding, RoundParams,
-    RoundTerms, Signed,
+    Command, Digest, Intake, Noise, Refusal, Reply, RingBits, RoundBinding, RoundParams, RoundTerms,
 };
+use sealsum_testkit::hostile::{flood, forgery, lies};
 use sealsum_testkit::{
-    Link, ScriptedParent, SocketLink, UncheckedClient, operator, presum, sign, stream, terms,
+    Link, ScriptedParent, UncheckedClient, client_id, operator, presum, sign, stream, terms,
 };
-use tempfile::TempDir;
-
-struct Target {
-    enclave: Enclave,
-    _folder: TempDir,
-}
-
-impl Target {
-    fn start(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self {
-            enclave: Enclave::start(folder.path(), flags),
-            _folder: folder,
-        }
-    }
-
-    fn link(&self) -> SocketLink {
-        SocketLink::connect(&self.enclave.address)
-    }
-}
-
-fn fill(link: &mut SocketLink, parent: &mut ScriptedParent, clients: impl Iterator<Item = u64>) {
-    for n in clients {
-        let d = parent.terms().dimension as usize;
-        let contribution = UncheckedClient::new(n).contribute(&parent.binding, &vec![0.25; d]);
-        parent.relay(link, &contribution).unwrap();
-    }
-}
 
 /// Adversary: a parent that closes below the minimum, forges cohort roots, and
 /// excludes clients until two are left.
@@ -60,7 +32,7 @@ fn i02_no_sum_leaves_below_the_minimum() {
                 ..terms(intake)
             },
         );
-        fill(&mut link, &mut parent, 0..3);
+        parent.fill(&mut link, 0..3, 0.25);
         assert_eq!(
             parent.close(&mut link),
             Err(Refusal::CohortTooSmall {
@@ -68,10 +40,7 @@ fn i02_no_sum_leaves_below_the_minimum() {
                 minimum: 4
             })
         );
-        let invented = Close {
-            cohort_root: Digest::new([1; 32]),
-            ..parent.honest_close()
-        };
+        let invented = parent.close_with_invented_cohort();
         assert_eq!(
             link.refused(Command::Close(invented)),
             Refusal::CohortTooSmall {
@@ -98,16 +67,8 @@ fn i02_no_sum_leaves_below_the_minimum() {
         );
     }
     let mut parent = ScriptedParent::open(&mut link, presum());
-    fill(&mut link, &mut parent, 0..4);
-    let mut excluded = [0, 1].map(|n| UncheckedClient::new(n).id());
-    excluded.sort();
-    parent
-        .accepted
-        .retain(|contribution| !excluded.contains(&contribution.header.client));
-    let close = Close {
-        excluded: excluded.to_vec(),
-        ..parent.honest_close()
-    };
+    parent.fill(&mut link, 0..4, 0.25);
+    let close = parent.close_excluding(&[client_id(0), client_id(1)]);
     assert_eq!(
         link.refused(Command::Close(close)),
         Refusal::CohortTooSmall {
@@ -125,27 +86,17 @@ fn i03_a_round_releases_once() {
     let mut link = target.link();
     for intake in [Intake::Stream, Intake::Presum] {
         let mut parent = ScriptedParent::open(&mut link, terms(intake));
-        fill(&mut link, &mut parent, 0..4);
+        parent.fill(&mut link, 0..4, 0.25);
         parent.close(&mut link).unwrap();
         let first = parent.release_block(&mut link, 0).unwrap();
 
-        let honest = parent.honest_close();
-        let fewer: Cohort = parent
-            .accepted
-            .iter()
-            .skip(1)
-            .map(|c| (c.header.client, c.header.digest()))
-            .collect();
         let smaller = Close {
-            cohort_root: fewer.root(),
-            ..honest.clone()
+            cohort_root: parent.without(&client_id(0)).honest_close().cohort_root,
+            ..parent.honest_close()
         };
         assert_eq!(link.refused(Command::Close(smaller)), Refusal::OtherClose);
         if intake == Intake::Presum {
-            let other_sum = Close {
-                sum_root: Some(Digest::new([1; 32])),
-                ..honest
-            };
+            let other_sum = parent.close_with_invented_sum();
             assert_eq!(link.refused(Command::Close(other_sum)), Refusal::OtherClose);
         }
         let late = UncheckedClient::new(9).contribute(&parent.binding, &[0.5; 20]);
@@ -177,8 +128,7 @@ fn i03_a_round_releases_once() {
         // Equal parameters open an unrelated round, whose key opens nothing of the first.
         let mut again = ScriptedParent::open(&mut link, terms(intake));
         assert_ne!(again.round_id(), parent.round_id());
-        let mut moved = parent.accepted[0].clone();
-        moved.header.round_id = again.round_id();
+        let moved = parent.accepted[0].moved_to(again.round_id());
         assert_eq!(again.relay(&mut link, &moved), Err(Refusal::DoesNotOpen));
     }
 }
@@ -206,23 +156,20 @@ fn i04_one_contribution_per_client_and_key() {
         );
         parent.accepted.pop();
 
-        let mut copied = first.clone();
-        copied.header.client = UncheckedClient::new(5).id();
+        let copied = first.copied_by(5);
         assert_eq!(parent.relay(&mut link, &copied), Err(Refusal::RepeatedKey));
         let fresh = UncheckedClient::new(6).contribute(&parent.binding, &[0.25; 20]);
-        let mut copied = fresh;
-        copied.header.client = UncheckedClient::new(7).id();
+        let copied = fresh.copied_by(7);
         assert_eq!(parent.relay(&mut link, &copied), Err(Refusal::DoesNotOpen));
 
         let mut elsewhere = ScriptedParent::open(&mut link, terms(intake));
-        let mut moved = first.clone();
-        moved.header.round_id = elsewhere.round_id();
+        let moved = first.moved_to(elsewhere.round_id());
         assert_eq!(
             elsewhere.relay(&mut link, &moved),
             Err(Refusal::DoesNotOpen)
         );
 
-        fill(&mut link, &mut parent, 1..3);
+        parent.fill(&mut link, 1..3, 0.25);
         parent.close(&mut link).unwrap();
         assert_eq!(parent.release(&mut link).0, vec![0.75; 20]);
     }
@@ -251,15 +198,15 @@ fn i05_what_a_client_relies_on_is_bound_into_the_key() {
             params: sign(shown),
             ..parent.binding.clone()
         };
-        let mut misled = UncheckedClient::new(n as u64).contribute(&shown, &[0.0; 20]);
-        misled.header.round_id = parent.round_id();
+        let misled = UncheckedClient::new(n as u64).contribute(&shown, &[0.0; 20]);
+        let misled = misled.moved_to(parent.round_id());
         assert_eq!(parent.relay(&mut link, &misled), Err(Refusal::DoesNotOpen));
     }
     // Another enclave's key for the same parameters: a fork.
     let fork = ScriptedParent::open(&mut link, honest);
     assert_ne!(fork.binding.kem_key, parent.binding.kem_key);
-    let mut misled = UncheckedClient::new(20).contribute(&fork.binding, &[0.0; 20]);
-    misled.header.round_id = parent.round_id();
+    let misled = UncheckedClient::new(20).contribute(&fork.binding, &[0.0; 20]);
+    let misled = misled.moved_to(parent.round_id());
     assert_eq!(parent.relay(&mut link, &misled), Err(Refusal::DoesNotOpen));
 }
 
@@ -353,48 +300,22 @@ fn i08_memory_is_bounded_whatever_the_parent_sends() {
     let open = Command::OpenRound(Box::new(OpenRound { params: sign(many) }));
     assert!(matches!(link.refused(open), Refusal::Memory { .. }));
 
-    for boast in [[0xff; 8], [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]] {
-        let mut liar = target.link();
-        liar.send(&boast);
-        assert!(
-            liar.receive().is_none(),
-            "the connection is closed, the enclave lives"
-        );
-    }
-    let halves: Vec<_> = (0..40)
-        .map(|_| {
-            let mut half = target.link();
-            half.send(&[0, 0, 0xff, 0xff, 0, 2, 0, 0]);
-            half.send(&[0; 1000]);
-            half
-        })
-        .collect();
+    flood::boasts(&target.enclave.address);
+    let halves = flood::unfinished_frames(&target.enclave.address, 40);
     // d x 4 bytes twice, within 16 MiB: the rounds fit until they don't.
     let medium = RoundTerms {
         dimension: 200_000,
         ..stream()
     };
-    let opened = (0..50)
-        .take_while(|_| {
-            matches!(
-                link.say(Command::OpenRound(Box::new(OpenRound {
-                    params: sign(medium.clone())
-                }))),
-                Reply::Opened(_)
-            )
-        })
-        .count();
+    let opened = flood::rounds(&mut link, &medium).len();
     assert!((1..10).contains(&opened), "{opened}");
     let Reply::Description(about) = link.say(Command::Describe) else {
         panic!()
     };
     assert!(about.memory_reserved <= about.memory_ceiling);
-    let resident = resident_bytes(target.enclave.pid());
     // Program, stacks and connections take what is left.
-    assert!(
-        resident < about.memory_ceiling + 48 * 1024 * 1024,
-        "{resident}"
-    );
+    let peak = target.enclave.peak_bytes();
+    assert!(peak < about.memory_ceiling + 48 * 1024 * 1024, "{peak}");
     drop(halves);
 }
 
@@ -411,7 +332,7 @@ fn i09_a_refused_or_half_sent_contribution_leaves_no_trace() {
         ..stream()
     };
     let mut parent = ScriptedParent::open(&mut link, odd);
-    fill(&mut link, &mut parent, 0..3);
+    parent.fill(&mut link, 0..3, 0.25);
     let sound = |parent: &ScriptedParent, n| {
         UncheckedClient::new(n).contribute(&parent.binding, &vec![1.0; 20_001])
     };
@@ -464,15 +385,12 @@ fn i13_release_is_a_function_of_what_close_fixed() {
         ..presum()
     };
     let mut parent = ScriptedParent::open(&mut link, two_blocks);
-    fill(&mut link, &mut parent, 0..3);
+    parent.fill(&mut link, 0..3, 0.25);
     parent.close(&mut link).unwrap();
     let first = parent.release_block(&mut link, 0).unwrap();
     assert_eq!(parent.release_block(&mut link, 0).unwrap(), first);
     // A block of a sum with one client left out: the difference would be that client.
-    let without_one = ScriptedParent {
-        binding: parent.binding.clone(),
-        accepted: parent.accepted[1..].to_vec(),
-    };
+    let without_one = parent.without(&client_id(0));
     assert_eq!(
         without_one.release_block(&mut link, 0),
         Err(Refusal::NotOfTheSum)
@@ -588,47 +506,15 @@ fn i17_a_signature_means_one_thing_in_one_round() {
             .verify(&other.binding.receipt_key, &other.round_id())
             .is_err()
     );
-    // The abort receipt's signature under an acceptance's content.
-    let signature = |bytes: &[u8]| {
-        bytes
-            .windows(2)
-            .rposition(|window| window == [0x58, 0x40])
-            .unwrap()
-    };
-    let (accepted, aborted) = (encode(&acceptance), encode(&abort));
-    let grafted = [
-        &accepted[..signature(&accepted)],
-        &aborted[signature(&aborted)..],
-    ]
-    .concat();
-    let grafted: Signed<sealsum_protocol::Acceptance> =
-        sealsum_protocol::canonical::decode(&grafted).unwrap();
+    let grafted = forgery::grafted(&acceptance, &abort);
     assert!(
         grafted
             .verify(&one.binding.receipt_key, &one.round_id())
             .is_err()
     );
     // The operator's signature is over other terms than these.
-    let mut params = sign(stream());
-    params.params = RoundParams::new(RoundTerms {
-        round_number: 9,
-        ..stream()
-    })
-    .unwrap();
+    let params =
+        lies::terms_under_a_true_signature(&sign(stream()), |terms| terms.round_number = 9);
     assert!(params.verify().is_err());
     assert_eq!(params.params.terms().operator, operator().key());
-}
-
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        * 1024
 }

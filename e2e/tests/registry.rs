@@ -4,13 +4,11 @@
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sealsum_e2e::{Hospital, Lab, LyingParent, RoundRequest, read_npy, say};
-use sealsum_protocol::canonical::{decode, encode};
-use sealsum_protocol::{
-    Admission, ClientId, Digest, RegistryGrant, RoundOffer, RoundParams, RoundTerms, TaskName,
-    UnixMillis, upload,
-};
-use sealsum_testkit::{Contribution, UncheckedClient, client_signer, operator, registry};
+use sealsum_e2e::{Hospital, Lab, LyingParent, RoundRequest, read_npy, say, wire};
+use sealsum_protocol::canonical::encode;
+use sealsum_protocol::{ClientId, Digest, RegistryGrant, TaskName, UnixMillis};
+use sealsum_testkit::hostile::lies;
+use sealsum_testkit::{UncheckedClient, admission, client_signer, registry};
 
 /// A lab with a registry of three hospitals, kept by an authority.
 struct Consortium {
@@ -82,47 +80,6 @@ impl Consortium {
             ..self.lab.request()
         }
     }
-
-    /// The parent's offer for a round.
-    fn offer(&self, round_id: &str) -> RoundOffer {
-        let url = format!(
-            "{}/v1/rounds/{round_id}/offer?nonce={}",
-            self.lab.parent.url,
-            "4e".repeat(32)
-        );
-        let body = on_a_runtime(async move { reqwest::get(url).await.unwrap().bytes().await });
-        decode(&body.unwrap()).unwrap()
-    }
-
-    /// What the parent answers to a contribution that no honest client would send.
-    fn put(&self, client: &ClientId, contribution: &Contribution) -> (u16, String) {
-        let round_id = contribution.header.round_id;
-        let url = format!(
-            "{}/v1/rounds/{round_id}/contributions/{client}",
-            self.lab.parent.url
-        );
-        let mut body = upload::prefix(&contribution.header);
-        body.extend_from_slice(&contribution.body);
-        on_a_runtime(async move {
-            let sent = reqwest::Client::new()
-                .put(url)
-                .header("content-type", "application/octet-stream")
-                .body(body);
-            let answer = sent.send().await.unwrap();
-            let status = answer.status().as_u16();
-            let problem: serde_json::Value =
-                serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-            (status, problem["code"].as_str().unwrap().to_owned())
-        })
-    }
-}
-
-fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// Adversary: somebody who is many. Ids of its own, signed soundly, do not count towards the
@@ -131,14 +88,14 @@ fn on_a_runtime<T>(future: impl Future<Output = T>) -> T {
 fn a_sybil_is_refused_by_the_enclave_and_members_are_summed() {
     let consortium = Consortium::found(false);
     let round_id = consortium.lab.open(&consortium.request(None));
-    let binding = consortium.offer(&round_id).binding;
+    let binding = wire::offer(&consortium.lab.parent.url, &round_id).binding;
     for n in 0..3 {
         let mut sybil = UncheckedClient::new(n);
         let unsigned = sybil.contribute(&binding, &[1.0; 20]);
         let signed = unsigned.clone().signed_by(n, &registry(0..3));
         for attempt in [unsigned, signed] {
-            let (_, code) = consortium.put(&sybil.id(), &attempt);
-            assert_eq!(code, "credential");
+            let answer = wire::put(&consortium.lab.parent.url, &attempt);
+            assert_eq!(answer.code(), "credential");
         }
     }
     let update = consortium.lab.numbers("u.npy", &[0.25; 20]);
@@ -162,7 +119,7 @@ fn a_sybil_is_refused_by_the_enclave_and_members_are_summed() {
 fn a_members_id_is_not_to_be_had_without_its_key() {
     let consortium = Consortium::found(false);
     let round_id = consortium.lab.open(&consortium.request(None));
-    let binding = consortium.offer(&round_id).binding;
+    let binding = wire::offer(&consortium.lab.parent.url, &round_id).binding;
     let member = &consortium.members[0];
     let id = say(&["identity", "show", &member.identity]).ok();
     let id: ClientId = id["client_id"].as_str().unwrap().parse().unwrap();
@@ -171,8 +128,8 @@ fn a_members_id_is_not_to_be_had_without_its_key() {
     stolen.header = stolen
         .header
         .with_credential(&client_signer(1), 0, Vec::new());
-    let (_, code) = consortium.put(&id, &stolen);
-    assert_eq!(code, "credential");
+    let answer = wire::put(&consortium.lab.parent.url, &stolen);
+    assert_eq!(answer.code(), "credential");
     let update = consortium.lab.numbers("u.npy", &[0.25; 20]);
     let said = member.contribute(&consortium.lab.parent.url, &round_id, &update);
     assert_eq!(said.ok()["trust"], "mock");
@@ -280,24 +237,10 @@ fn a_registry_that_the_parent_swaps_is_not_what_the_evidence_vouches_for() {
     let proxy = LyingParent::before(&lab.parent.url);
     let member = &consortium.members[0];
     let update = lab.numbers("u.npy", &[0.25; 20]);
-    proxy.lie(|seen, body| {
-        if !seen.path.contains("/offer") {
-            return Some(body);
-        }
-        let mut offer: RoundOffer = decode(&body).unwrap();
-        let honest = &offer.binding.params.params;
-        let terms = RoundTerms {
-            admission: Admission::Registry {
-                root: registry(0..9).root(),
-                size: 9,
-                grant: None,
-            },
-            operator: operator().key(),
-            ..honest.terms().clone()
-        };
-        offer.binding.params = RoundParams::new(terms).unwrap().sign(&operator()).unwrap();
-        Some(encode(&offer))
-    });
+    proxy.lie_in(
+        "/offer",
+        lies::terms_of_its_own(|terms| terms.admission = admission(&registry(0..9))),
+    );
     let said = member.contribute(&proxy.url, &round_id, &update);
     assert_eq!(said.rejection(), "wrong-binding");
     assert!(proxy.uploads().is_empty());
