@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::member::Member;
 use crate::parent::{Parent, Target};
 use crate::policy::RoundPolicy;
-use crate::update::BaseModel;
+use crate::update::{BaseModel, Update};
 
 /// A data holder that takes part in rounds. Its ledger is locked as long as this lives.
 pub struct Client {
@@ -80,18 +80,20 @@ impl Client {
     }
 
     /// Sends the stored bytes of an earlier contribution to this round again; `None` if there is
-    /// none. Needs no fresh evidence: they were sealed when it was fresh, and spent.
+    /// none. Needs no fresh evidence: they were sealed when it was fresh, and spent. `update` and
+    /// `weight` have to be those that were sealed.
     ///
     /// # Errors
     /// [`ContributeRefused`].
     pub async fn resend(
         &mut self,
         round_id: &RoundId,
+        (update, weight): (&Update, u32),
         mock: bool,
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Option<Contributed>, ContributeRefused> {
         self.policy.trust(mock).map_err(JoinRefused::from)?;
-        self.deliver_again(round_id, progress).await
+        self.deliver_again(round_id, update, weight, progress).await
     }
 
     /// Collects a released round, this site's own membership included.

@@ -1,20 +1,25 @@
 //! Contributing: from an appraised round and an update to the enclave's signed yes.
 //!
-//! The order is what matters (I11, I15): renew the evidence if it aged, encode, ask the ledger,
-//! seal, commit, and only then send. A contribution that was committed before is never made anew;
-//! its stored bytes are sent again.
+//! The order is what matters (I11, I15): free by proof what is in the way, renew the evidence if it
+//! aged, encode, ask the ledger, seal, commit, and only then send. A contribution that was committed
+//! before is never made anew; its stored bytes are sent again, for the same update only.
+
+mod refused;
 
 use sealsum_attestation::Trust;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::{Acceptance, ClientId, EncodeError, EncodedUpdate, RoundId};
+use sealsum_protocol::{Acceptance, ClientId, EncodedUpdate, RoundId};
 
 use crate::client::Client;
 use crate::join::{JoinRefused, Judged, join};
-use crate::ledger::{AcceptanceRefused, LedgerError, RecordState, SpendRefused, SpentContribution};
-use crate::parent::{ParentError, Target};
+use crate::ledger::{LedgerError, RecordState, SpendRefused, SpentContribution};
+use crate::parent::Target;
 use crate::random;
-use crate::seal::{SealRefused, seal};
-use crate::update::{BaseModel, LayoutRefused, Update, check_layout};
+use crate::refund::{RefundFailed, RefundProof, refund};
+use crate::seal::seal;
+use crate::update::{BaseModel, Update, check_layout};
+
+pub use refused::{ContributeRefused, EncodeRefused};
 
 /// A round whose enclave is appraised and whose parameters this site accepts.
 #[must_use]
@@ -31,6 +36,8 @@ pub struct ContributeOptions {
     pub weight: u32,
     /// What to do with a value beyond the clip.
     pub out_of_range: OutOfRange,
+    /// Whether to ask the parent for the proof that frees an earlier round which is in the way.
+    pub refund: bool,
 }
 
 /// A contribution that the enclave holds.
@@ -42,6 +49,11 @@ pub struct Contributed {
     pub clamped: u64,
     /// Whether these were the bytes of an earlier call, sent again or accepted already.
     pub resent: bool,
+    /// Whether what was sealed is known to be of the update given now. Always, but for what was
+    /// sealed by a version that kept nothing to compare with.
+    pub compared: bool,
+    /// Earlier rounds that were in the way, and the proofs that freed them.
+    pub refunded: Vec<(RoundId, RefundProof)>,
     /// Bytes that this call uploaded; 0 if the enclave had accepted them already.
     pub uploaded_bytes: u64,
     /// Contributions left in the budget.
@@ -88,16 +100,48 @@ impl AttestedRound<'_> {
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Contributed, ContributeRefused> {
         let round_id = self.round_id();
-        if let Some(contributed) = self
+        let again = self
             .client
-            .deliver_again(&round_id, progress.clone())
-            .await?
-        {
+            .deliver_again(&round_id, update, options.weight, progress.clone())
+            .await?;
+        if let Some(contributed) = again {
             return Ok(contributed);
         }
+        let (refunded, failed) = if options.refund {
+            self.free_by_proof().await?
+        } else {
+            (Vec::new(), None)
+        };
         self.renew().await?;
-        let spent = self.spend(update, options)?;
-        self.client.deliver(spent, false, progress).await
+        let spent = match (self.spend(update, options), failed) {
+            (Err(ContributeRefused::Spend(SpendRefused::SpentBefore(before))), Some(failed)) => {
+                return Err(ContributeRefused::NotFreed { before, failed });
+            }
+            (spent, _) => spent?,
+        };
+        let delivered = self.client.deliver(spent, progress).await?;
+        Ok(Contributed {
+            refunded,
+            ..delivered
+        })
+    }
+
+    /// Frees earlier rounds that are in the way, each by its own proof and the ledger's verdict on
+    /// it. What the parent merely says changes nothing; what it can't prove stays spent.
+    async fn free_by_proof(
+        &mut self,
+    ) -> Result<(Vec<(RoundId, RefundProof)>, Option<Box<RefundFailed>>), LedgerError> {
+        let round = self.judged.terms.params().terms();
+        let Client { parent, ledger, .. } = &mut *self.client;
+        let mut refunded = Vec::new();
+        let mut failed = None;
+        for earlier in ledger.in_the_way(round, &self.base_model)? {
+            match refund(parent, ledger, &earlier.round_id).await {
+                Ok(proof) => refunded.push((earlier.round_id, proof)),
+                Err(error) => failed = Some(Box::new(error)),
+            }
+        }
+        Ok((refunded, failed))
     }
 
     /// Evidence older than the policy's max_age is asked for anew, about the same round.
@@ -135,9 +179,16 @@ impl AttestedRound<'_> {
             options.weight,
             options.out_of_range,
             &RoundingSeed::new(*random::secret()),
-        )?;
+        )
+        .map_err(|error| EncodeRefused::of(error, update.schema()))?;
         let now = (self.client.clock)();
-        let debit = self.client.ledger.reserve(terms, &self.client.policy)?;
+        let fingerprint = self.client.ledger.fingerprint(update, options.weight);
+        let debit = self.client.ledger.reserve(
+            terms,
+            &self.client.policy,
+            &self.base_model,
+            fingerprint,
+        )?;
         let member = self.client.member.as_ref();
         let sealed = seal(enclave, terms, debit, encoded, member, now)?;
         sealed.commit().map_err(ContributeRefused::Ledger)
@@ -150,6 +201,8 @@ impl Client {
     pub(crate) async fn deliver_again(
         &mut self,
         round_id: &RoundId,
+        update: &Update,
+        weight: u32,
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Option<Contributed>, ContributeRefused> {
         let Some(record) = self.ledger.record(round_id)? else {
@@ -158,19 +211,34 @@ impl Client {
         if record.state == RecordState::Refunded {
             return Err(SpendRefused::SealedBefore(*round_id).into());
         }
+        let fingerprint = self.ledger.fingerprint(update, weight);
+        let compared = match self.ledger.was_sealed(round_id, &fingerprint)? {
+            Some(false) => return Err(ContributeRefused::OtherUpdate(Box::new(record))),
+            Some(true) => true,
+            None => false,
+        };
         if let Some(acceptance) = record.acceptance {
             return Ok(Some(Contributed {
                 // Verified when it was stored.
                 acceptance: acceptance.unverified().clone(),
                 clamped: record.clamped,
                 resent: true,
+                compared,
+                refunded: Vec::new(),
                 uploaded_bytes: 0,
                 budget_left: self.budget_left()?,
                 trust: self.ledger.trust(),
             }));
         }
         match self.ledger.stored(round_id)? {
-            Some(spent) => self.deliver(spent, true, progress).await.map(Some),
+            Some(spent) => {
+                let delivered = self.deliver(spent, progress).await?;
+                Ok(Some(Contributed {
+                    resent: true,
+                    compared,
+                    ..delivered
+                }))
+            }
             None => Err(SpendRefused::SealedBefore(*round_id).into()),
         }
     }
@@ -178,7 +246,6 @@ impl Client {
     async fn deliver(
         &mut self,
         spent: SpentContribution,
-        resent: bool,
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Contributed, ContributeRefused> {
         let round_id = spent.round_id();
@@ -188,7 +255,9 @@ impl Client {
         Ok(Contributed {
             acceptance,
             clamped: spent.clamped(),
-            resent,
+            resent: false,
+            compared: true,
+            refunded: Vec::new(),
             uploaded_bytes: spent.upload().iter().map(|part| part.len() as u64).sum(),
             budget_left: self.budget_left()?,
             trust: self.ledger.trust(),
@@ -199,41 +268,4 @@ impl Client {
         let budget = self.policy.terms().budget.contributions;
         Ok(budget.saturating_sub(self.ledger.used()?))
     }
-}
-
-/// Why an update was not contributed, or not yet acknowledged.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ContributeRefused {
-    /// Renewed evidence, or the parameters with it, are refused. Nothing was recorded or sent.
-    #[error(transparent)]
-    Join(#[from] JoinRefused),
-    /// Another layout than the round's. Nothing was recorded or sent.
-    #[error(transparent)]
-    Layout(#[from] LayoutRefused),
-    /// The update can't be encoded. Nothing was recorded or sent.
-    #[error("the update can't be encoded, nothing was sent: {0}")]
-    Encode(#[from] EncodeError),
-    /// The ledger says that this is spent. Nothing was recorded or sent.
-    #[error(transparent)]
-    Spend(#[from] SpendRefused),
-    /// Sealing was refused. Nothing was recorded or sent.
-    #[error("nothing was sealed or sent: {0}")]
-    Seal(#[from] SealRefused),
-    /// The ledger can't be read or written.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The contribution is spent, and the parent did not take it, or not say so.
-    #[error(
-        "the contribution to round {round_id} is sealed and counts as spent, but its acceptance did not come: {error}. The command with `--round {round_id}` sends the same bytes again"
-    )]
-    Undelivered {
-        /// The round.
-        round_id: RoundId,
-        /// What the parent did.
-        error: ParentError,
-    },
-    /// The contribution is spent, and the acceptance that came does not hold.
-    #[error(transparent)]
-    Acceptance(#[from] AcceptanceRefused),
 }

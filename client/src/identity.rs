@@ -98,6 +98,11 @@ impl Identity {
         &self.folder
     }
 
+    /// What the ledgers' key of fingerprints is derived from.
+    pub(crate) fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
     /// Binds the ledgers to this identity.
     pub(crate) fn ledger_id(&self) -> &[u8; 32] {
         &self.ledger_id

@@ -6,6 +6,7 @@
 
 mod acceptance;
 mod epoch;
+mod fingerprint;
 mod lock;
 mod record;
 mod refund;
@@ -18,18 +19,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, params};
 use sealsum_attestation::Trust;
 use sealsum_protocol::{ClientId, RoundId};
 
 use crate::identity::Identity;
 use crate::secret_file::sync_folder;
+use fingerprint::FingerprintKey;
 use lock::Lock;
 
 pub use acceptance::AcceptanceRefused;
+pub use fingerprint::Fingerprint;
 pub use record::{Record, RecordState};
 pub use refund::RefundRefused;
-pub use spend::{Debit, SpendRefused, SpentBefore, SpentContribution};
+pub use spend::{Debit, Shared, SpendRefused, SpentBefore, SpentContribution};
 
 /// An open ledger; no other process can open it meanwhile.
 pub struct Ledger {
@@ -37,6 +40,7 @@ pub struct Ledger {
     path: PathBuf,
     client: ClientId,
     trust: Trust,
+    fingerprints: FingerprintKey,
     _lock: Lock,
 }
 
@@ -64,9 +68,17 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(&at_fault)?;
         schema::make_durable(&connection).map_err(&at_fault)?;
-        let is_ours = is_ours(&connection, identity, trust).map_err(&at_fault)?;
-        if !is_ours {
-            return Err(LedgerError::Foreign(path));
+        let foreign = || LedgerError::Foreign(path.clone());
+        let version = version(&connection).map_err(&at_fault)?;
+        let version = version.ok_or_else(foreign)?;
+        if !schema::is_known(version) {
+            return Err(LedgerError::Version {
+                path,
+                found: version,
+            });
+        }
+        if !is_ours(&connection, identity, trust).map_err(&at_fault)? {
+            return Err(foreign());
         }
         schema::migrate(&mut connection).map_err(at_fault)?;
         Ok(Self {
@@ -74,6 +86,7 @@ impl Ledger {
             path,
             client: identity.client_id(),
             trust,
+            fingerprints: FingerprintKey::derive(identity.seed()),
             _lock: lock,
         })
     }
@@ -102,6 +115,7 @@ impl Ledger {
             transaction.pragma_update(None, "user_version", schema::VERSION)?;
             transaction.execute_batch(schema::TABLES)?;
             transaction.execute_batch(schema::EPOCHS)?;
+            transaction.execute_batch(schema::FINGERPRINTS)?;
             transaction.execute(
                 "INSERT INTO ledger (one, client, ledger_id, trust) VALUES (1, ?1, ?2, ?3)",
                 params![
@@ -180,13 +194,16 @@ fn path(identity: &Identity, trust: Trust) -> PathBuf {
     })
 }
 
-fn is_ours(connection: &Connection, identity: &Identity, trust: Trust) -> rusqlite::Result<bool> {
+/// The version of the tables; `None` if this is no ledger at all.
+fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    if pragma("application_id")? != schema::APPLICATION_ID
-        || ![schema::WITHOUT_EPOCHS, schema::VERSION].contains(&pragma("user_version")?)
-    {
-        return Ok(false);
+    if pragma("application_id")? != schema::APPLICATION_ID {
+        return Ok(None);
     }
+    pragma("user_version").map(Some)
+}
+
+fn is_ours(connection: &Connection, identity: &Identity, trust: Trust) -> rusqlite::Result<bool> {
     let bound_to: Option<([u8; 32], [u8; 32], String)> = connection
         .query_row("SELECT client, ledger_id, trust FROM ledger", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -215,6 +232,35 @@ pub enum LedgerError {
         .0.display()
     )]
     Foreign(PathBuf),
+    /// Written by a later program.
+    #[error(
+        "the ledger {} is of version {found}, and this program knows versions up to {}: use the `sealsum` that wrote it, or a later one",
+        path.display(),
+        schema::VERSION
+    )]
+    Version {
+        /// The ledger.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// It is being changed by another program, such as a copy or a database browser.
+    #[error(
+        "the ledger {} is in use by another program, such as a backup or a database browser; try again when that is done",
+        .0.display()
+    )]
+    Busy(PathBuf),
+    /// Not a database, or a damaged one.
+    #[error(
+        "the ledger {} is damaged or no ledger ({error}): what it held is not to be guessed, so nothing is sent. Restore the latest copy if no round was joined since, or begin a new identity for a new data set",
+        path.display()
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// SQLite's words.
+        error: rusqlite::Error,
+    },
     /// Others than its owner can write to it, or to its folder.
     #[error(
         "{} can be written by others than its owner, who could put an older ledger in place; `chmod go-w` it",
@@ -258,9 +304,15 @@ impl LedgerError {
 
     fn sql(path: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |error| Self::Sql {
-            path: path.clone(),
-            error,
+        move |error| {
+            let path = path.clone();
+            match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(path),
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                    Self::Damaged { path, error }
+                }
+                _ => Self::Sql { path, error },
+            }
         }
     }
 }

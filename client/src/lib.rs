@@ -35,12 +35,14 @@ pub mod update;
 pub use client::Client;
 pub use clock::{Clock, system_clock};
 pub use collect::{CollectRefused, OwnContribution, VerifiedAggregate, collect};
-pub use contribute::{AttestedRound, ContributeOptions, ContributeRefused, Contributed};
+pub use contribute::{
+    AttestedRound, ContributeOptions, ContributeRefused, Contributed, EncodeRefused,
+};
 pub use identity::{Identity, IdentityError};
 pub use join::JoinRefused;
 pub use ledger::{
-    AcceptanceRefused, Debit, Ledger, LedgerError, Record, RecordState, RefundRefused,
-    SpendRefused, SpentBefore, SpentContribution,
+    AcceptanceRefused, Debit, Fingerprint, Ledger, LedgerError, Record, RecordState, RefundRefused,
+    Shared, SpendRefused, SpentBefore, SpentContribution,
 };
 pub use member::{CredentialRefused, Member};
 pub use parent::{Parent, ParentError, RoundSummary, Target};

@@ -23,6 +23,15 @@ impl RefundProof {
             Self::Exclusion => "exclusion",
         }
     }
+
+    /// The same, for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::AbortReceipt => "its abort receipt",
+            Self::Exclusion => "the proof that this site is not in its sum",
+        }
+    }
 }
 
 /// Asks the parent for an abort receipt, then for receipt and cohort proof, and frees the round by

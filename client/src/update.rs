@@ -10,6 +10,7 @@ mod npy;
 mod npz;
 mod selection;
 mod tensors;
+mod whole;
 mod write;
 
 use std::path::Path;
@@ -21,9 +22,9 @@ use zeroize::Zeroize;
 
 pub use delta::{Delta, DeltaError};
 pub use file::{ContentError, Names, TensorFileError};
-use file::{TensorFile, width};
+use file::{TensorFile, whole_digest, width};
 pub(crate) use layout::check_layout;
-pub use layout::{LayoutDifference, LayoutRefused};
+pub use layout::{LayoutDifference, LayoutRefused, Place};
 pub use npy::NpyError;
 pub use npz::NpzError;
 pub use selection::Selection;
@@ -45,9 +46,8 @@ impl Update {
     /// # Errors
     /// [`TensorFileError`].
     pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
-        let mut file = TensorFile::read(path, selection)?;
+        let file = TensorFile::read(path, selection)?;
         let values = widened(&file);
-        file.numbers.zeroize();
         Ok(Self {
             schema: file.schema,
             values,
@@ -94,6 +94,7 @@ impl Drop for Update {
 pub struct BaseModel {
     schema: Schema,
     digest: Digest,
+    whole: Digest,
     left_out: Vec<String>,
 }
 
@@ -104,8 +105,15 @@ impl BaseModel {
     /// [`TensorFileError`].
     pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
         let file = TensorFile::read(path, selection)?;
+        let digest = base_model_digest(&file.schema, &file.numbers);
+        let whole = if selection.is_all() {
+            None
+        } else {
+            whole_digest(path)?
+        };
         Ok(Self {
-            digest: base_model_digest(&file.schema, &file.numbers),
+            digest,
+            whole: whole.unwrap_or(digest),
             schema: file.schema,
             left_out: file.left_out,
         })
@@ -116,8 +124,10 @@ impl BaseModel {
     pub fn from_values(values: &[f64]) -> Self {
         let schema = plain(values.len());
         let numbers: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let digest = base_model_digest(&schema, &numbers);
         Self {
-            digest: base_model_digest(&schema, &numbers),
+            digest,
+            whole: digest,
             schema,
             left_out: Vec::new(),
         }
@@ -133,6 +143,23 @@ impl BaseModel {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The digest of the whole file, of which some tensors may have been selected.
+    #[must_use]
+    pub fn whole(&self) -> Digest {
+        self.whole
+    }
+
+    /// A model of which only the digests are known.
+    #[cfg(test)]
+    pub(crate) fn of_digests(digest: Digest, whole: Digest) -> Self {
+        Self {
+            schema: plain(1),
+            digest,
+            whole,
+            left_out: Vec::new(),
+        }
     }
 
     /// Names, shapes and number types.

@@ -116,7 +116,7 @@ impl Hospital {
         let _ = say(&arguments).ok();
     }
 
-    /// Contributes to a round at `parent`.
+    /// Contributes to a round at `parent`: one try, and no proof asked for.
     #[must_use]
     pub fn contribute(&self, parent: &str, round_id: &str, update: &str) -> Said {
         let fixed = [
@@ -133,6 +133,7 @@ impl Hospital {
             &self.base_model,
             "--update",
             update,
+            "--no-refund",
             "--patience",
             "0",
             "--mock",
@@ -142,7 +143,7 @@ impl Hospital {
         say(&[&fixed[..], &registry].concat())
     }
 
-    /// Contributes to whatever round of a task `parent` offers.
+    /// Contributes to whatever round of a task `parent` offers, in the same way.
     #[must_use]
     pub fn contribute_to_task(&self, parent: &str, task: &str, update: &str) -> Said {
         say(&[
@@ -159,6 +160,7 @@ impl Hospital {
             &self.base_model,
             "--update",
             update,
+            "--no-refund",
             "--patience",
             "0",
             "--mock",

@@ -64,9 +64,11 @@ fn i11_a_sealed_contribution_is_spent() {
         "only the stored bytes were ever sent"
     );
 
-    // The same round again resends the stored bytes, whatever the update file holds now.
+    // The same round again resends the stored bytes, and takes no other update for sent.
     let changed = lab.numbers("changed.npy", &[0.75; 20]);
-    let _ = hospital.contribute(&proxy.url, &first, &changed).ok();
+    let (code, detail) = hospital.contribute(&proxy.url, &first, &changed).refused(1);
+    assert_eq!(code, "other_update", "{detail}");
+    let _ = hospital.contribute(&proxy.url, &first, &update).ok();
     let uploads = proxy.uploads();
     assert!(uploads.len() >= 2 && uploads.iter().all(|upload| *upload == uploads[0]));
 

@@ -39,6 +39,14 @@ pub(crate) fn trust_line(trust: Trust) -> String {
     }
 }
 
+/// A number of things, in English.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
 /// Prints a result. A reader that went away is no failure of the command, which is done.
 pub(crate) fn print(report: &Report, json: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();

@@ -1,4 +1,6 @@
 mod afterwards;
+mod freed;
+mod repeated;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,6 +60,18 @@ impl Site {
         round.contribute(&update, OPTIONS, |_, _| {}).await
     }
 
+    async fn resend(
+        &mut self,
+        values: &[f64],
+        weight: u32,
+    ) -> Result<Option<Contributed>, ContributeRefused> {
+        let update = Update::from_values(values.to_vec());
+        let round_id = self.round_id();
+        self.client
+            .resend(&round_id, (&update, weight), true, |_, _| {})
+            .await
+    }
+
     fn uploads(&self) -> Vec<(Vec<u8>, u32)> {
         self.fake.with(|parent| parent.uploaded.clone())
     }
@@ -115,6 +129,7 @@ impl Site {
 const OPTIONS: ContributeOptions = ContributeOptions {
     weight: 1,
     out_of_range: OutOfRange::Clamp,
+    refund: false,
 };
 
 /// Whoever runs many clients spawns these.
@@ -132,7 +147,8 @@ fn a_contribution_is_a_task_of_its_own_on_any_thread() {
             sent.map(drop).map_err(|_| MockMismatch::FlagMissing)?;
             let round_id = RoundId::new([0; 32]);
             drop(site.client.collect(&round_id, true, |_, _| {}).await);
-            drop(site.client.resend(&round_id, true, |_, _| {}).await);
+            let sealed = (&update, 1);
+            drop(site.client.resend(&round_id, sealed, true, |_, _| {}).await);
             Ok::<(), JoinRefused>(())
         }
     });
@@ -187,20 +203,14 @@ async fn what_did_not_arrive_is_sent_again_byte_for_byte() {
             "{refused}"
         );
     }
-    // Another update makes no difference: the sealed one is what is spent.
-    let contributed = site.contribute(&[1.0; 10]).await.unwrap();
-    assert!(contributed.resent);
+    let contributed = site.contribute(&VALUES).await.unwrap();
+    assert!(contributed.resent && contributed.compared);
     let uploads = site.uploads();
     assert_eq!(uploads.len(), 3);
     assert!(uploads.iter().all(|(body, _)| *body == uploads[0].0));
     assert_eq!(site.used(), 1);
     // Accepted by now: nothing more is sent.
-    let round_id = site.round_id();
-    let again = site
-        .client
-        .resend(&round_id, true, |_, _| {})
-        .await
-        .unwrap();
+    let again = site.resend(&VALUES, 1).await.unwrap();
     assert_eq!(again.unwrap().acceptance, contributed.acceptance);
     assert_eq!(site.uploads().len(), 3);
 }
@@ -300,13 +310,13 @@ async fn bad_updates_are_refused_and_nothing_is_recorded_or_sent() {
     let ContributeRefused::Encode(error) = refused else {
         panic!("{refused}");
     };
-    assert_eq!(error, EncodeError::NotFinite { index: 3 });
+    assert_eq!(error.error, EncodeError::NotFinite { index: 3 });
     let refused = site.contribute(&[1.0; 11]).await.unwrap_err();
     assert!(matches!(refused, ContributeRefused::Layout(_)), "{refused}");
 
     let refuse = ContributeOptions {
-        weight: 1,
         out_of_range: OutOfRange::Refuse,
+        ..OPTIONS
     };
     let update = Update::from_values(vec![17.0; 10]);
     let round = site.join().await.unwrap();
@@ -314,9 +324,12 @@ async fn bad_updates_are_refused_and_nothing_is_recorded_or_sent() {
         .contribute(&update, refuse, |_, _| {})
         .await
         .unwrap_err();
+    let ContributeRefused::Encode(error) = refused else {
+        panic!("{refused}");
+    };
     assert!(matches!(
-        refused,
-        ContributeRefused::Encode(EncodeError::BeyondClip { index: 0, .. })
+        error.error,
+        EncodeError::BeyondClip { index: 0, .. }
     ));
     let heavy = ContributeOptions {
         weight: 2,
@@ -327,10 +340,10 @@ async fn bad_updates_are_refused_and_nothing_is_recorded_or_sent() {
         .contribute(&update, heavy, |_, _| {})
         .await
         .unwrap_err();
-    assert!(matches!(
-        refused,
-        ContributeRefused::Encode(EncodeError::Weight { .. })
-    ));
+    assert!(
+        matches!(&refused, ContributeRefused::Encode(error) if matches!(error.error, EncodeError::Weight { .. })),
+        "{refused}"
+    );
     assert!(site.uploads().is_empty());
     assert!(site.client.ledger.records().unwrap().is_empty());
     // Clamped when it may be.
@@ -349,7 +362,12 @@ async fn a_mock_is_refused_at_each_call_that_does_not_say_so() {
     ));
     let collect = site.client.collect(&round_id, false, |_, _| {}).await;
     assert!(matches!(collect, Err(CollectRefused::Mock(_))));
-    let resend = site.client.resend(&round_id, false, |_, _| {}).await;
+    let update = Update::from_values(VALUES.to_vec());
+    let sealed = (&update, 1);
+    let resend = site
+        .client
+        .resend(&round_id, sealed, false, |_, _| {})
+        .await;
     assert!(resend.is_err());
     assert_eq!(site.fake.with(|parent| parent.offered), 0);
 }

@@ -22,6 +22,8 @@ pub struct Record {
     pub round_number: u64,
     /// The model that the update was relative to.
     pub base_model: Digest,
+    /// The same model as its file has it, before `--select` and `--exclude`.
+    pub whole_model: Digest,
     /// How far it came.
     pub state: RecordState,
     /// Whether it repeats a round without proof that the first attempt let nothing out.
@@ -99,6 +101,7 @@ impl Record {
                 .get::<_, Option<Vec<u8>>>(11)?
                 .map(|bytes| decoded(11, &bytes))
                 .transpose()?,
+            whole_model: Digest::new(row.get(12)?),
         })
     }
 }
@@ -114,4 +117,4 @@ fn unreadable(column: usize) -> rusqlite::Error {
 }
 
 pub(super) const COLUMNS: &str = "round_id, task, round_number, base_model, state, unproven_retry, \
-    sealed_at, clamped, binding, contribution, header, acceptance";
+    sealed_at, clamped, binding, contribution, header, acceptance, whole_model";

@@ -30,7 +30,8 @@ impl Ledger {
     /// Frees a round by its receipt and a proof that this site is not in its cohort.
     ///
     /// # Errors
-    /// [`RefundRefused`]; the ledger is as it was.
+    /// [`RefundRefused`]; the ledger is as it was, but for a proof that this site's contribution is
+    /// in the sum, which is noted.
     pub fn refund_by_exclusion(
         &mut self,
         round_id: &RoundId,
@@ -47,7 +48,14 @@ impl Ledger {
                 let proof = [canonical::encode(receipt), canonical::encode(proof)].concat();
                 self.refund(round_id, &proof)
             }
-            Membership::In(_) => Err(RefundRefused::InTheSum(*round_id)),
+            Membership::In(found) => {
+                // The proof that frees nothing shows something: this very contribution is in a
+                // released sum, and is never repeated without proof.
+                if found == record.contribution {
+                    self.record_summed(round_id)?;
+                }
+                Err(RefundRefused::InTheSum(*round_id))
+            }
         }
     }
 

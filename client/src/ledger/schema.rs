@@ -5,9 +5,16 @@ use rusqlite::Connection;
 /// Marks an SQLite file as a ledger of this project: "Slum" as a big-endian integer.
 pub(super) const APPLICATION_ID: i64 = 0x536c_756d;
 /// Version of the tables.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 /// The first one, which had no epochs.
-pub(super) const WITHOUT_EPOCHS: i64 = 1;
+const WITHOUT_EPOCHS: i64 = 1;
+/// The second one, which had neither fingerprints nor whole models.
+const WITHOUT_FINGERPRINTS: i64 = 2;
+
+/// Whether tables of that version can be brought to this one.
+pub(super) fn is_known(version: i64) -> bool {
+    (WITHOUT_EPOCHS..=VERSION).contains(&version)
+}
 
 /// One row a contribution, never deleted. The two partial indexes say what "spent" means; a row
 /// that repeats a spent round is marked as an unproven retry, and those are counted.
@@ -58,12 +65,25 @@ CREATE TABLE registry_epochs (
 ) STRICT;
 ";
 
-/// Brings a ledger of the first version to this one, whole or not at all; what it holds stays.
+/// Added with version 3: what an update was, and the base model's file before any selection. Of
+/// older contributions the selection is not known; most had none, and then the two digests are one.
+pub(super) const FINGERPRINTS: &str = "
+ALTER TABLE contributions ADD COLUMN whole_model BLOB CHECK (length(whole_model) = 32);
+ALTER TABLE contributions ADD COLUMN fingerprint BLOB CHECK (length(fingerprint) = 32);
+UPDATE contributions SET whole_model = base_model;
+CREATE UNIQUE INDEX spent_whole_model ON contributions (task, whole_model)
+    WHERE state <> 'refunded' AND unproven_retry = 0;
+";
+
+/// Brings an older ledger to this version, whole or not at all; what it holds stays.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == WITHOUT_EPOCHS {
+    if found <= WITHOUT_EPOCHS {
         transaction.execute_batch(EPOCHS)?;
+    }
+    if found <= WITHOUT_FINGERPRINTS {
+        transaction.execute_batch(FINGERPRINTS)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()

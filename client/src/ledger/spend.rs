@@ -1,7 +1,8 @@
 //! Spending: decides whether this site may seal for a round at all (I11, I12).
 //!
 //! A round's number and its base model are spent with the first contribution for either, in any
-//! enclave; the budget counts across tasks. The decision, the record, the debit and the sealed
+//! enclave; the base model as a whole file too, whatever is selected of it. The budget
+//! counts across tasks. The decision, the record, the debit and the sealed
 //! bytes are one transaction: a crash before its commit leaves nothing, and nothing is sent before.
 
 mod refused;
@@ -9,16 +10,17 @@ mod refused;
 use std::path::Path;
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Transaction, TransactionBehavior, params};
 use sealsum_protocol::{
     ClientId, ContributionHeader, Digest, MaskedUpdate, RegistryGrant, RoundBinding, RoundId,
-    TaskName, UnixMillis, canonical, upload,
+    RoundTerms, TaskName, UnixMillis, canonical, upload,
 };
 
 use super::record::{COLUMNS, Record, RecordState};
-use super::{Ledger, LedgerError, epoch};
+use super::{Fingerprint, Ledger, LedgerError, epoch};
 use crate::policy::{AcceptedTerms, RoundPolicy};
-pub use refused::{SpendRefused, SpentBefore};
+use crate::update::BaseModel;
+pub use refused::{Shared, SpendRefused, SpentBefore};
 
 /// A reservation: an open transaction that is gone without a trace unless it commits.
 ///
@@ -31,14 +33,18 @@ pub use refused::{SpendRefused, SpentBefore};
 /// ```
 ///
 /// ```
-/// use sealsum_client::{AcceptedTerms, Debit, Ledger, RoundPolicy, SpendRefused};
+/// use sealsum_client::{
+///     AcceptedTerms, BaseModel, Debit, Fingerprint, Ledger, RoundPolicy, SpendRefused,
+/// };
 ///
 /// fn earn<'ledger>(
 ///     ledger: &'ledger mut Ledger,
 ///     terms: &AcceptedTerms,
 ///     policy: &RoundPolicy,
+///     base_model: &BaseModel,
+///     update: Fingerprint,
 /// ) -> Result<Debit<'ledger>, SpendRefused> {
-///     ledger.reserve(terms, policy)
+///     ledger.reserve(terms, policy, base_model, update)
 /// }
 /// ```
 #[must_use]
@@ -50,6 +56,8 @@ pub struct Debit<'ledger> {
     task: TaskName,
     round_number: u64,
     base_model: Digest,
+    whole_model: Digest,
+    update: Fingerprint,
     grant: Option<RegistryGrant>,
     unproven_retry: bool,
 }
@@ -114,7 +122,8 @@ impl SpentContribution {
 }
 
 impl Ledger {
-    /// Reserves a round: checks what is spent and opens the transaction that will spend it.
+    /// Reserves a round for an update: checks what is spent and opens the transaction that will
+    /// spend it. `base_model` is the one that the terms were accepted for.
     ///
     /// # Errors
     /// [`SpendRefused`]; the ledger is as it was.
@@ -122,6 +131,8 @@ impl Ledger {
         &mut self,
         terms: &AcceptedTerms,
         policy: &RoundPolicy,
+        base_model: &BaseModel,
+        update: Fingerprint,
     ) -> Result<Debit<'_>, SpendRefused> {
         let (ours, theirs) = (self.trust, terms.trust());
         if ours != theirs {
@@ -132,6 +143,12 @@ impl Ledger {
         }
         let round_id = terms.round_id();
         let round = terms.params().terms();
+        if base_model.digest() != round.base_model {
+            return Err(SpendRefused::OtherModel {
+                round: round.base_model,
+                given: base_model.digest(),
+            });
+        }
         let at_fault = LedgerError::sql(&self.path);
         let transaction = self
             .connection
@@ -153,27 +170,16 @@ impl Ledger {
                 _ => {}
             }
         }
-        let budget = policy.terms().budget.contributions;
-        let used = used(&transaction).map_err(&at_fault)?;
-        if used >= budget {
-            return Err(SpendRefused::BudgetSpent { budget, used });
-        }
-        let earlier = conflict(
-            &transaction,
-            &round.task,
-            round.round_number,
-            &round.base_model,
-        )
-        .map_err(&at_fault)?;
-        let unproven_retry = match earlier {
+        let earlier = conflicts(&transaction, round, base_model).map_err(&at_fault)?;
+        let unproven_retry = match earlier.into_iter().next() {
             None => false,
             Some(earlier) => {
                 let allowed = policy.terms().unproven_retries;
                 let retries = retries(&transaction, &round.task).map_err(&at_fault)?;
                 if earlier.state == RecordState::Summed || retries >= allowed {
                     return Err(SpendRefused::SpentBefore(Box::new(SpentBefore {
+                        shared: Shared::between(&earlier, round),
                         earlier,
-                        round_number: round.round_number,
                         allowed,
                         retries,
                     })));
@@ -181,6 +187,11 @@ impl Ledger {
                 true
             }
         };
+        let budget = policy.terms().budget.contributions;
+        let used = used(&transaction).map_err(&at_fault)?;
+        if used >= budget {
+            return Err(SpendRefused::BudgetSpent { budget, used });
+        }
         Ok(Debit {
             transaction,
             path: &self.path,
@@ -189,8 +200,27 @@ impl Ledger {
             task: round.task.clone(),
             round_number: round.round_number,
             base_model: round.base_model,
+            whole_model: base_model.whole(),
+            update,
             grant,
             unproven_retry,
+        })
+    }
+
+    /// What keeps this round from being sealed for and is not proven to be in a sum: a proof could
+    /// free it. Empty if nothing does, or if no proof would help.
+    pub(crate) fn in_the_way(
+        &self,
+        round: &RoundTerms,
+        base_model: &BaseModel,
+    ) -> Result<Vec<Record>, LedgerError> {
+        let earlier = conflicts(&self.connection, round, base_model);
+        let earlier = earlier.map_err(LedgerError::sql(&self.path))?;
+        let summed = |record: &Record| record.state == RecordState::Summed;
+        Ok(if earlier.iter().any(summed) {
+            Vec::new()
+        } else {
+            earlier
         })
     }
 
@@ -270,8 +300,9 @@ impl Debit<'_> {
     ) -> rusqlite::Result<()> {
         self.transaction.execute(
             "INSERT INTO contributions (round_id, task, round_number, base_model, state, \
-             unproven_retry, sealed_at, clamped, binding, contribution, header) \
-             VALUES (?1, ?2, ?3, ?4, 'sealed', ?5, ?6, ?7, ?8, ?9, ?10)",
+             unproven_retry, sealed_at, clamped, binding, contribution, header, whole_model, \
+             fingerprint) \
+             VALUES (?1, ?2, ?3, ?4, 'sealed', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 self.round_id.as_bytes(),
                 self.task.as_str(),
@@ -283,6 +314,8 @@ impl Debit<'_> {
                 canonical::encode(binding),
                 header.digest().as_bytes(),
                 canonical::encode(header),
+                self.whole_model.as_bytes(),
+                self.update.as_bytes(),
             ],
         )?;
         for (part, bytes) in (0_i64..).zip(body.chunks(PART_BYTES)) {
@@ -323,28 +356,28 @@ fn retries(connection: &rusqlite::Connection, task: &TaskName) -> rusqlite::Resu
     )
 }
 
-/// The contribution that spent this number or base model; one that is proven to be in a sum first.
-fn conflict(
+/// The contributions that spent this number or model; one that is proven to be in a sum first.
+fn conflicts(
     connection: &rusqlite::Connection,
-    task: &TaskName,
-    round_number: u64,
-    base_model: &Digest,
-) -> rusqlite::Result<Option<Record>> {
+    round: &RoundTerms,
+    base_model: &BaseModel,
+) -> rusqlite::Result<Vec<Record>> {
     connection
-        .query_row(
-            &format!(
-                "SELECT {COLUMNS} FROM contributions WHERE task = ?1 AND state <> 'refunded' \
-                 AND (round_number = ?2 OR base_model = ?3) \
-                 ORDER BY state = 'summed' DESC, sealed_at DESC LIMIT 1"
-            ),
+        .prepare(&format!(
+            "SELECT {COLUMNS} FROM contributions WHERE task = ?1 AND state <> 'refunded' \
+             AND (round_number = ?2 OR base_model = ?3 OR whole_model = ?4) \
+             ORDER BY state = 'summed' DESC, sealed_at DESC"
+        ))?
+        .query_map(
             params![
-                task.as_str(),
-                round_number.cast_signed(),
-                base_model.as_bytes()
+                round.task.as_str(),
+                round.round_number.cast_signed(),
+                round.base_model.as_bytes(),
+                base_model.whole().as_bytes()
             ],
             Record::read,
-        )
-        .optional()
+        )?
+        .collect()
 }
 
 /// SQLite holds at most 10^9 bytes in one value; a masked update may be larger.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::testing::{NOW, Nsm, Round, identity, other_model};
-use crate::{RoundPolicy, SealedContribution, seal};
+use crate::{AcceptedTerms, BaseModel, RoundPolicy, SealedContribution, Update, seal};
 
 /// A site with its ledger open.
 struct Site {
@@ -22,6 +22,8 @@ struct Site {
     ledger: Ledger,
     nsm: Nsm,
     policy: RoundPolicy,
+    /// The model's whole file, where something is selected of it.
+    whole: Option<Digest>,
 }
 
 impl Site {
@@ -39,6 +41,7 @@ impl Site {
             ledger,
             nsm,
             policy,
+            whole: None,
         }
     }
 
@@ -48,6 +51,7 @@ impl Site {
             ledger,
             nsm,
             policy,
+            whole,
         } = self;
         drop(ledger);
         let identity = Identity::load(folder.path()).unwrap();
@@ -56,12 +60,22 @@ impl Site {
             folder,
             nsm,
             policy,
+            whole,
         }
+    }
+
+    fn reserve(&mut self, terms: &AcceptedTerms) -> Result<Debit<'_>, SpendRefused> {
+        let digest = terms.params().terms().base_model;
+        let model = BaseModel::of_digests(digest, self.whole.unwrap_or(digest));
+        let update = self
+            .ledger
+            .fingerprint(&Update::from_values(vec![1.5; 10]), 1);
+        self.ledger.reserve(terms, &self.policy, &model, update)
     }
 
     fn seal(&mut self, round: &Round) -> Result<SealedContribution<'_>, SpendRefused> {
         let (enclave, terms) = self.nsm.accept(round);
-        let debit = self.ledger.reserve(&terms, &self.policy)?;
+        let debit = self.reserve(&terms)?;
         let seed = RoundingSeed::new([5; 32]);
         let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
         Ok(seal(&enclave, &terms, debit, update.unwrap(), None, NOW).unwrap())
@@ -118,7 +132,7 @@ fn what_is_dropped_before_its_commit_leaves_nothing() {
     let mut site = Site::new();
     let round = Round::new(1);
     let (_, terms) = site.nsm.accept(&round);
-    drop(site.ledger.reserve(&terms, &site.policy).unwrap());
+    drop(site.reserve(&terms).unwrap());
     drop(site.seal(&round).unwrap());
     let mut site = site.reopen();
     assert_eq!(site.used(), 0);
@@ -173,6 +187,42 @@ fn a_base_model_is_spent_once_under_whatever_number() {
         "{words}"
     );
     assert!(words.contains("unproven_retries = 1"), "{words}");
+}
+
+#[test]
+fn a_model_file_is_spent_once_whatever_is_selected_of_it() {
+    let mut site = Site::new();
+    site.whole = Some(other_model(0x77));
+    let _ = site.spend(&Round::new(1)).unwrap();
+    let others = Round::with(1, |terms| {
+        terms.round_number = 4;
+        terms.base_model = other_model(7);
+    });
+    let Err(SpendRefused::SpentBefore(before)) = site.spend(&others) else {
+        panic!("two parts of one model were sealed for");
+    };
+    assert_eq!(before.shared, Shared::ModelFile);
+    let words = before.to_string();
+    assert!(words.contains("--select and --exclude"), "{words}");
+    // What was selected before, as a file of its own, is no other model either.
+    site.whole = None;
+    let refused = site.spend(&Round::with(1, |terms| terms.round_number = 4));
+    assert!(is_spent_before(&refused));
+    // Another file is, and another task.
+    assert!(site.spend(&others).is_ok());
+    site.whole = Some(other_model(0x77));
+    let elsewhere = Round::with(1, |terms| terms.task = "imaging".parse().unwrap());
+    assert!(site.spend(&elsewhere).is_ok());
+}
+
+#[test]
+fn no_other_model_is_spent_than_the_terms_were_accepted_for() {
+    let mut site = Site::new();
+    let (_, terms) = site.nsm.accept(&Round::new(1));
+    let model = BaseModel::of_digests(other_model(7), other_model(7));
+    let update = site.ledger.fingerprint(&Update::from_values(vec![1.5]), 1);
+    let reserved = site.ledger.reserve(&terms, &site.policy, &model, update);
+    assert!(matches!(reserved, Err(SpendRefused::OtherModel { .. })));
 }
 
 #[test]
@@ -249,7 +299,7 @@ fn a_masked_update_larger_than_one_part_is_stored_whole() {
     let header = site.spend(&Round::with(1, |t| t.task = "imaging".parse().unwrap()));
     let header = header.unwrap().header().clone();
     let body: Vec<u8> = (0..(17 << 20)).map(|i: u32| (i % 251) as u8).collect();
-    let debit = site.ledger.reserve(&terms, &site.policy).unwrap();
+    let debit = site.reserve(&terms).unwrap();
     let masked = sealsum_protocol::MaskedUpdate(body.clone());
     let _ = debit
         .commit(&round.binding, (header, masked), 0, NOW)

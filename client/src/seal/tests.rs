@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::policy::AdmissionTerm;
 use crate::testing::{NOW, Nsm, Round, base_model, identity};
-use crate::{Identity, Ledger, RoundPolicyFile};
+use crate::{Identity, Ledger, RoundPolicyFile, Update};
 
 /// A site before one round, sealing at a time.
 struct Scene {
@@ -43,7 +43,8 @@ impl Scene {
             .unwrap();
         let seed = RoundingSeed::new([5; 32]);
         let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
-        let debit = ledger.reserve(&terms, &policy).unwrap();
+        let own = ledger.fingerprint(&Update::from_values(vec![1.5; 10]), 1);
+        let debit = ledger.reserve(&terms, &policy, &base_model(), own).unwrap();
         let sealed = seal(&appraised, &terms, debit, update.unwrap(), member, now);
         let header = sealed.map(|sealed| sealed.sealed.0);
         assert_eq!(ledger.used().unwrap(), 0, "nothing is spent by sealing");
@@ -96,7 +97,9 @@ fn terms_that_were_accepted_for_one_enclave_do_not_seal_for_another() {
     let (other, _) = scene.nsm.accept(&Round::new(2));
     let seed = RoundingSeed::new([5; 32]);
     let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
-    let debit = ledger.reserve(&terms, &scene.nsm.policy()).unwrap();
+    let own = ledger.fingerprint(&Update::from_values(vec![1.5; 10]), 1);
+    let policy = scene.nsm.policy();
+    let debit = ledger.reserve(&terms, &policy, &base_model(), own).unwrap();
     let refused = seal(&other, &terms, debit, update.unwrap(), None, NOW).err();
     assert!(matches!(refused, Some(SealRefused::OtherRound { .. })));
 }

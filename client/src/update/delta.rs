@@ -8,7 +8,7 @@ use sealsum_protocol::{Dtype, Schema};
 use zeroize::Zeroize as _;
 
 use super::layout::{LayoutDifference, difference};
-use super::{FileFormat, Selection, TensorFileError, Update, WriteError, to_file};
+use super::{FileFormat, Place, Selection, TensorFileError, Update, WriteError, to_file};
 
 /// New minus base, in 64-bit floats. Private: no `Debug` or `Clone`; zeroized on drop.
 pub struct Delta {
@@ -66,10 +66,8 @@ impl Delta {
             let elements: u64 = tensor.shape.iter().product();
             for (index, value) in (0..elements).zip(values.by_ref()) {
                 if !fits(tensor.dtype, *value) {
-                    return Err(DeltaError::NotFinite {
-                        tensor: tensor.name.clone(),
-                        index,
-                    });
+                    let tensor = tensor.name.clone();
+                    return Err(DeltaError::NotFinite(Place { tensor, index }));
                 }
             }
         }
@@ -103,15 +101,8 @@ pub enum DeltaError {
     #[error("the new model is laid out otherwise than the base model: {0}")]
     Layout(Box<LayoutDifference>),
     /// Infinite, not a number, or too large for the type. The value is private.
-    #[error(
-        "element {index} of tensor {tensor:?} changed to or from a number that is not finite, or by more than its type holds"
-    )]
-    NotFinite {
-        /// The tensor; empty for an array without a name.
-        tensor: String,
-        /// The element in it, from 0, in row-major order.
-        index: u64,
-    },
+    #[error("{0} changed to or from a number that is not finite, or by more than its type holds")]
+    NotFinite(Place),
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use sealsum_protocol::{Dtype, Schema};
+use sealsum_protocol::{Digest, Dtype, Schema};
+use zeroize::Zeroizing;
 
 use super::npy::{self, NpyError};
 use super::npz::{self, NpzError};
@@ -15,50 +16,31 @@ use super::tensors::{self, SafetensorsError};
 /// The tensors of a file: a layout, and its numbers little-endian in the layout's order.
 pub(super) struct TensorFile {
     pub(super) schema: Schema,
-    pub(super) numbers: Vec<u8>,
+    pub(super) numbers: Zeroizing<Vec<u8>>,
     /// Names of selected tensors of integers or booleans, which are no part of an update.
     pub(super) left_out: Vec<String>,
 }
 
 impl TensorFile {
     pub(super) fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
-        let read = |error| TensorFileError::Read {
-            path: path.to_owned(),
-            error,
-        };
-        let source = File::open(path).map_err(read)?;
-        Self::parse(source, selection).map_err(|error| match error {
-            ContentError::Read(error) => read(error),
-            error => TensorFileError::Content {
-                path: path.to_owned(),
-                error,
-            },
-        })
+        open(path, |source| Self::parse(source, selection))
     }
 
     pub(super) fn parse(
         mut source: impl Read + Seek,
         selection: &Selection,
     ) -> Result<Self, ContentError> {
-        let mut first = Vec::new();
-        source.by_ref().take(9).read_to_end(&mut first)?;
-        let length = source.seek(io::SeekFrom::End(0))?;
-        source.rewind()?;
-        let file = if first.starts_with(npy::MAGIC) {
-            if !selection.is_all() {
-                return Err(ContentError::NoNames);
+        let (format, length) = Format::of(&mut source)?;
+        let file = match format {
+            Format::Npy if !selection.is_all() => return Err(ContentError::NoNames),
+            Format::Npy => {
+                let length = usize::try_from(length).unwrap_or(0);
+                let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+                source.read_to_end(&mut bytes)?;
+                npy::parse(bytes)?
             }
-            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            source.read_to_end(&mut bytes)?;
-            npy::parse(bytes)?
-        } else if npz::looks_like_one(&first) {
-            npz::parse(source, selection)?
-        } else if tensors::looks_like_one(&first) {
-            tensors::parse(source, length, selection)?
-        } else if matches!(first.as_slice(), [0x80, 2..=5, ..]) {
-            return Err(ContentError::Pickle);
-        } else {
-            return Err(ContentError::Unknown);
+            Format::Npz => npz::parse(source, selection)?,
+            Format::Safetensors => tensors::parse(source, length, selection)?,
         };
         match file.schema.dimension() {
             None | Some(0) if !file.left_out.is_empty() => {
@@ -67,6 +49,66 @@ impl TensorFile {
             None | Some(0) => Err(ContentError::Empty),
             Some(_) => Ok(file),
         }
+    }
+}
+
+/// The digest of all tensors of floats in a file of named ones; `None` for an array without a name,
+/// which is never selected from.
+pub(super) fn whole_digest(path: &Path) -> Result<Option<Digest>, TensorFileError> {
+    open(path, |mut source| {
+        let (format, length) = Format::of(&mut source)?;
+        match format {
+            Format::Npy => Ok(None),
+            Format::Npz => npz::whole_digest(source).map(Some),
+            Format::Safetensors => tensors::whole_digest(source, length).map(Some),
+        }
+    })
+}
+
+fn open<T>(
+    path: &Path,
+    parse: impl FnOnce(File) -> Result<T, ContentError>,
+) -> Result<T, TensorFileError> {
+    let read = |error| TensorFileError::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let source = File::open(path).map_err(read)?;
+    parse(source).map_err(|error| match error {
+        ContentError::Read(error) => read(error),
+        error => TensorFileError::Content {
+            path: path.to_owned(),
+            error,
+        },
+    })
+}
+
+/// What a file is by its first bytes.
+enum Format {
+    Npy,
+    Npz,
+    Safetensors,
+}
+
+impl Format {
+    /// The format, and the file's length in bytes.
+    fn of(source: &mut (impl Read + Seek)) -> Result<(Self, u64), ContentError> {
+        let mut first = Vec::new();
+        source.by_ref().take(9).read_to_end(&mut first)?;
+        let length = source.seek(io::SeekFrom::End(0))?;
+        source.rewind()?;
+        let format = if first.starts_with(npy::MAGIC) {
+            Self::Npy
+        } else if npz::looks_like_one(&first) {
+            Self::Npz
+        } else if tensors::looks_like_one(&first) {
+            Self::Safetensors
+        } else if matches!(first.as_slice(), [0x80, 2..=5, ..]) {
+            return Err(ContentError::Pickle);
+        } else {
+            return Err(ContentError::Unknown);
+        };
+        Ok((format, length))
     }
 }
 

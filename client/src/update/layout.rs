@@ -51,6 +51,41 @@ pub(super) fn difference(update: &Schema, model: &Schema) -> Option<LayoutDiffer
     })
 }
 
+/// An element of an update, as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The tensor; empty for an array without a name.
+    pub tensor: String,
+    /// The element in it, from 0, in row-major order.
+    pub index: u64,
+}
+
+impl Place {
+    /// Where the element `index` of all is; `None` beyond the last.
+    pub(crate) fn of(schema: &Schema, index: u64) -> Option<Self> {
+        let mut index = index;
+        for spec in &schema.tensors {
+            let elements: u64 = spec.shape.iter().product();
+            if index < elements {
+                let tensor = spec.name.clone();
+                return Some(Self { tensor, index });
+            }
+            index -= elements;
+        }
+        None
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "element {}", self.index)?;
+        if self.tensor.is_empty() {
+            return Ok(());
+        }
+        write!(f, " of tensor {:?}", self.tensor)
+    }
+}
+
 /// An update of another layout than the round's. Nothing was recorded or sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

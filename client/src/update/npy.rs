@@ -4,6 +4,7 @@
 //! numpy writes is read, with its three keys, each once.
 
 use sealsum_protocol::{Dtype, Schema, TensorSpec};
+use zeroize::Zeroizing;
 
 use super::file::{TensorFile, width};
 
@@ -57,7 +58,7 @@ pub(super) enum Kind {
 }
 
 /// Reads a file: exactly header and numbers, no byte more.
-pub(super) fn parse(mut bytes: Vec<u8>) -> Result<TensorFile, NpyError> {
+pub(super) fn parse(mut bytes: Zeroizing<Vec<u8>>) -> Result<TensorFile, NpyError> {
     let head = Head::parse(&bytes)?;
     let (dtype, _) = head.floats(bytes.len() as u64)?;
     bytes.drain(..head.start as usize);

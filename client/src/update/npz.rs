@@ -5,13 +5,15 @@
 
 use std::io::{Read, Seek};
 
-use sealsum_protocol::{Schema, TensorSpec};
+use sealsum_protocol::{Digest, Schema, TensorSpec};
+use zeroize::Zeroizing;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::file::{ContentError, TensorFile, chosen};
 use super::npy::{HEAD_LIMIT, Head, Kind, NpyError};
 use super::selection::Selection;
+use super::whole::ModelDigest;
 
 /// Whether the first bytes are those of a zip archive, an empty one too.
 pub(super) fn looks_like_one(bytes: &[u8]) -> bool {
@@ -35,10 +37,7 @@ pub(super) fn parse(
             .by_index(index)
             .map_err(|error| NpzError::broken(&name, error))?;
         let (size, packed) = (member.size(), member.compressed_size());
-        let mut first = Vec::new();
-        let read = member.by_ref().take(HEAD_LIMIT).read_to_end(&mut first);
-        read.map_err(|error| NpzError::broken(&name, error.into()))?;
-        let head = Head::parse(&first).map_err(of)?;
+        let head = head(&mut member, &name)?.map_err(of)?;
         if matches!(head.kind, Kind::Integer(_)) {
             left_out.push(name);
             continue;
@@ -62,11 +61,12 @@ pub(super) fn parse(
         let shape = head.shape;
         tensors.push(TensorSpec { name, shape, dtype });
     }
-    let mut numbers = Vec::with_capacity(usize::try_from(total).map_err(|_| ContentError::Empty)?);
+    let capacity = usize::try_from(total).map_err(|_| ContentError::Empty)?;
+    let mut numbers = Zeroizing::new(Vec::with_capacity(capacity));
     for (spec, (index, start, length)) in tensors.iter().zip(places) {
         let broken = |error| NpzError::broken(&spec.name, error);
         let mut member = archive.by_index(index).map_err(broken)?;
-        let mut skipped = Vec::new();
+        let mut skipped = Zeroizing::new(Vec::new());
         let before = numbers.len() as u64;
         let read = member.by_ref().take(start).read_to_end(&mut skipped);
         let read = read.and_then(|_| member.by_ref().take(length).read_to_end(&mut numbers));
@@ -90,6 +90,52 @@ pub(super) fn parse(
         numbers,
         left_out,
     })
+}
+
+/// The digest of all members that are arrays of floats.
+pub(super) fn whole_digest(source: impl Read + Seek) -> Result<Digest, ContentError> {
+    let mut archive = ZipArchive::new(source).map_err(NpzError::Zip)?;
+    let mut tensors = Vec::new();
+    let mut places = Vec::new();
+    for (name, index) in chosen(members(&archive)?, &Selection::all())? {
+        let mut member = archive
+            .by_index(index)
+            .map_err(|error| NpzError::broken(&name, error))?;
+        let size = member.size();
+        // What could not be selected is no part of the model.
+        let Ok(head) = head(&mut member, &name)? else {
+            continue;
+        };
+        let Ok((dtype, length)) = head.floats(size) else {
+            continue;
+        };
+        places.push((index, head.start, length));
+        let shape = head.shape;
+        tensors.push(TensorSpec { name, shape, dtype });
+    }
+    let total = places.iter().map(|(_, _, length)| length);
+    let total = total.fold(0_u64, |total, length| total.saturating_add(*length));
+    let schema = Schema { tensors };
+    let mut digest = ModelDigest::begin(&schema, total);
+    for (spec, (index, start, length)) in schema.tensors.iter().zip(places) {
+        let broken = |error| NpzError::broken(&spec.name, error);
+        let mut member = archive.by_index(index).map_err(broken)?;
+        let skipped = std::io::copy(&mut member.by_ref().take(start), &mut std::io::sink());
+        skipped
+            .and_then(|_| digest.add(&mut member, length))
+            // The end has to be read as well: only there the checksum is compared.
+            .and_then(|()| std::io::copy(&mut member, &mut std::io::sink()))
+            .map_err(|error| broken(error.into()))?;
+    }
+    Ok(digest.finish())
+}
+
+/// A member's head; the outer error if it can't be unpacked.
+fn head(member: &mut impl Read, name: &str) -> Result<Result<Head, NpyError>, NpzError> {
+    let mut first = Zeroizing::new(Vec::with_capacity(HEAD_LIMIT as usize));
+    let read = member.take(HEAD_LIMIT).read_to_end(&mut first);
+    read.map_err(|error| NpzError::broken(name, error.into()))?;
+    Ok(Head::parse(&first))
 }
 
 fn members<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<Vec<(String, usize)>, NpzError> {

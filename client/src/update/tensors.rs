@@ -6,11 +6,13 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use safetensors::Dtype as FileDtype;
-use safetensors::tensor::{Metadata, SafeTensorError};
-use sealsum_protocol::{Dtype, Schema, TensorSpec};
+use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
+use sealsum_protocol::{Digest, Dtype, Schema, TensorSpec};
+use zeroize::Zeroizing;
 
 use super::file::{ContentError, TensorFile, chosen};
 use super::selection::Selection;
+use super::whole::ModelDigest;
 
 /// Whether the first bytes are a header's length and its opening brace.
 pub(super) fn looks_like_one(bytes: &[u8]) -> bool {
@@ -35,13 +37,11 @@ pub(super) fn parse(
             left_out.push(name);
             continue;
         };
-        let (begin, end) = info.data_offsets;
-        places.push((start + begin as u64, end - begin));
-        let shape = info.shape.iter().map(|side| *side as u64).collect();
-        schema.tensors.push(TensorSpec { name, shape, dtype });
+        places.push(place(start, info));
+        schema.tensors.push(spec(name, info, dtype));
     }
     // Offsets don't overlap and end with the file, so this is less than its length.
-    let mut numbers = vec![0; places.iter().map(|(_, bytes)| bytes).sum()];
+    let mut numbers = Zeroizing::new(vec![0; places.iter().map(|(_, bytes)| bytes).sum()]);
     let mut rest = numbers.as_mut_slice();
     for (begin, bytes) in places {
         let (own, others) = rest.split_at_mut(bytes);
@@ -56,6 +56,42 @@ pub(super) fn parse(
     })
 }
 
+/// The digest of all tensors of floats, in a file of `length` bytes.
+pub(super) fn whole_digest(
+    mut source: impl Read + Seek,
+    length: u64,
+) -> Result<Digest, ContentError> {
+    let (metadata, start) = metadata(&mut source, length)?;
+    let infos = metadata.tensors().into_iter().collect();
+    let mut tensors = Vec::new();
+    let mut places = Vec::new();
+    for (name, info) in chosen(infos, &Selection::all())? {
+        // What could not be selected is no part of the model.
+        if let Ok(Some(dtype)) = dtype(&name, info.dtype) {
+            places.push(place(start, info));
+            tensors.push(spec(name, info, dtype));
+        }
+    }
+    let total = places.iter().map(|(_, bytes)| *bytes as u64).sum();
+    let mut digest = ModelDigest::begin(&Schema { tensors }, total);
+    for (begin, bytes) in places {
+        source.seek(SeekFrom::Start(begin))?;
+        digest.add(&mut source, bytes as u64)?;
+    }
+    Ok(digest.finish())
+}
+
+fn spec(name: String, info: &TensorInfo, dtype: Dtype) -> TensorSpec {
+    let shape = info.shape.iter().map(|side| *side as u64).collect();
+    TensorSpec { name, shape, dtype }
+}
+
+/// Where in the file a tensor's numbers begin, and how many bytes they are.
+fn place(start: u64, info: &TensorInfo) -> (u64, usize) {
+    let (begin, end) = info.data_offsets;
+    (start + begin as u64, end - begin)
+}
+
 /// The header, and where the numbers begin.
 fn metadata(source: &mut (impl Read + Seek), length: u64) -> Result<(Metadata, u64), ContentError> {
     let mut bytes = [0; 8];
@@ -66,14 +102,26 @@ fn metadata(source: &mut (impl Read + Seek), length: u64) -> Result<(Metadata, u
     }
     let start = header + 8;
     if start > length {
-        return Err(form(SafeTensorError::InvalidHeaderLength));
+        return Err(SafetensorsError::Truncated {
+            expected: start,
+            found: length,
+        }
+        .into());
     }
     let mut text = Vec::new();
     source.take(header).read_to_end(&mut text)?;
     let metadata: Metadata = serde_json::from_slice(&text)
         .map_err(|error| form(SafeTensorError::InvalidHeaderDeserialization(error)))?;
-    if start.checked_add(metadata.data_len() as u64) != Some(length) {
-        return Err(form(SafeTensorError::MetadataIncompleteBuffer));
+    match start.checked_add(metadata.data_len() as u64) {
+        Some(expected) if expected == length => {}
+        Some(expected) if expected > length => {
+            return Err(SafetensorsError::Truncated {
+                expected,
+                found: length,
+            }
+            .into());
+        }
+        _ => return Err(form(SafeTensorError::MetadataIncompleteBuffer)),
     }
     Ok((metadata, start))
 }
@@ -109,8 +157,20 @@ fn dtype(name: &str, dtype: FileDtype) -> Result<Option<Dtype>, SafetensorsError
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
+    /// It ends before its numbers do.
+    #[error(
+        "it is cut off: its header speaks of {expected} bytes, the file has {found}; copy it again"
+    )]
+    Truncated {
+        /// By the header.
+        expected: u64,
+        /// In the file.
+        found: u64,
+    },
     /// Header, offsets or lengths.
-    #[error("{0}")]
+    #[error(
+        "its header does not describe what follows it ({0}); save it again with the safetensors library"
+    )]
     Form(#[from] SafeTensorError),
     /// A tensor of packed floats or complex numbers.
     #[error(
@@ -160,7 +220,7 @@ mod tests {
             .map(|t| t.name.as_str())
             .collect();
         assert_eq!(names, ["a", "b"]);
-        assert_eq!(read.numbers, [5, 6, 7, 8, 1, 2, 3, 4]);
+        assert_eq!(*read.numbers, [5, 6, 7, 8, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -202,7 +262,10 @@ mod tests {
         let bytes = file(&TWO.replace("F16", "I16"), &[1, 2, 3, 4, 5, 6, 7, 8]);
         let only = Selection::new(vec!["b".to_owned()], Vec::new());
         let read = super::parse(Cursor::new(&bytes), bytes.len() as u64, &only).unwrap();
-        assert_eq!((read.numbers, read.left_out), (vec![1, 2, 3, 4], vec![]));
+        assert_eq!(
+            (read.numbers.to_vec(), read.left_out),
+            (vec![1, 2, 3, 4], vec![])
+        );
         let none = Selection::new(vec!["c*".to_owned()], Vec::new());
         let error = super::parse(Cursor::new(&bytes), bytes.len() as u64, &none);
         let error = error.err().unwrap().to_string();

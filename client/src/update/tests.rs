@@ -27,6 +27,7 @@ fn refusal(update: Schema, base: Schema, wanted: &Digest) -> String {
     let base = BaseModel {
         schema: base,
         digest: Digest::new([0; 32]),
+        whole: Digest::new([0; 32]),
         left_out: Vec::new(),
     };
     check_layout(&update, &base, wanted)

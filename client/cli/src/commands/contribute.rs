@@ -14,7 +14,7 @@ use serde_json::json;
 use super::parent::PatientParent;
 use super::selecting::{Selecting, left_out_line};
 use crate::failure::Failure;
-use crate::output::{Report, trust_line};
+use crate::output::{Report, counted, trust_line};
 use crate::progress;
 
 #[derive(ClapArgs)]
@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// Refuse values beyond the round's clip instead of clamping them
     #[arg(long)]
     refuse_out_of_range: bool,
+    /// Where an earlier round is in the way, don't ask the parent for the proof that frees it
+    #[arg(long)]
+    no_refund: bool,
     /// The enclave is a mock, which protects nothing
     #[arg(long)]
     mock: bool,
@@ -81,7 +84,10 @@ impl Args {
         let target = match (self.round, self.task) {
             (Some(round), _) => {
                 // What is sealed already needs no offer: the round may be closed by now.
-                let again = client.resend(&round, self.mock, progress.clone()).await?;
+                let sealed = (&update, self.weight);
+                let again = client
+                    .resend(&round, sealed, self.mock, progress.clone())
+                    .await?;
                 if let Some(contributed) = again {
                     return Ok(report(&contributed, update.left_out()));
                 }
@@ -97,6 +103,7 @@ impl Args {
             } else {
                 OutOfRange::Clamp
             },
+            refund: !self.no_refund,
         };
         let round = client.join(&target, base_model, self.mock).await?;
         let contributed = round.contribute(&update, options, progress).await?;
@@ -122,33 +129,53 @@ fn report(contributed: &Contributed, left_out: &[String]) -> Report {
         acceptance,
         clamped,
         resent,
+        compared,
+        refunded,
         uploaded_bytes,
         budget_left,
         trust,
     } = contributed;
-    let json = json!({
+    let freed: Vec<_> = refunded
+        .iter()
+        .map(|(round, proof)| json!({ "round_id": round.to_string(), "proof": proof.as_str() }))
+        .collect();
+    let mut json = json!({
         "round_id": acceptance.round_id.to_string(),
         "client_id": acceptance.client.to_string(),
         "contribution": acceptance.contribution.to_string(),
         "clamped": clamped,
-        "left_out": left_out,
         "resent": resent,
+        "refunded": freed,
         "trust": trust.as_str(),
         "budget_left": budget_left,
         "uploaded_bytes": uploaded_bytes,
     });
-    let again = if *resent {
-        " (sealed by an earlier call, whose update stands: the file given now was NOT sent)"
-    } else {
-        ""
+    let mut text = String::new();
+    for (round, proof) in refunded {
+        text += &format!("freed         round {round}, by {}\n", proof.words());
+    }
+    let again = match (resent, compared) {
+        (false, _) => "",
+        (true, true) => " (sealed from this update by an earlier call)",
+        (true, false) => {
+            " (sealed by an earlier version of sealsum, which did not keep from which update: the file given now was NOT sent)"
+        }
     };
-    let text = format!(
-        "accepted      {}{again}\nround         {}\nclamped       {clamped} values\nbudget left   {budget_left} contributions{}\n{}",
+    text += &format!(
+        "accepted      {}{again}\nround         {}\nclamped       {}\nbudget left   {}",
         acceptance.contribution,
         acceptance.round_id,
-        left_out_line(left_out),
-        trust_line(*trust)
+        counted(*clamped, "value"),
+        counted((*budget_left).into(), "contribution"),
     );
+    if *resent {
+        json["same_update"] = if *compared { json!(true) } else { json!(null) };
+    } else {
+        // Of what an earlier call sealed, it is the earlier answer's.
+        json["left_out"] = json!(left_out);
+        text += &left_out_line(left_out);
+    }
+    text += &format!("\n{}", trust_line(*trust));
     Report::new(json, text)
 }
 

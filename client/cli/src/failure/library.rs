@@ -6,7 +6,7 @@ use sealsum_client::{
     AcceptanceRefused, AggregateRefused, CollectRefused, ContributeRefused, CredentialRefused,
     DeltaError, IdentityError, JoinRefused, KeyFileError, LayoutRefused, LedgerError, MockMismatch,
     ParentError, ReceiptRefused, RefundFailed, RefundRefused, RegistryFileError, SealRefused,
-    SpendRefused, TensorFileError, TermRefused, WriteError,
+    SpendRefused, SpentBefore, TensorFileError, TermRefused, WriteError,
 };
 use sealsum_protocol::plan::PlanError;
 use sealsum_protocol::{EncodeError, SignatureError};
@@ -42,6 +42,9 @@ impl From<LedgerError> for Failure {
             LedgerError::Foreign(_) => Self::configuration("ledger_foreign", &error),
             LedgerError::Writable(_) => Self::configuration("ledger_writable", &error),
             LedgerError::Exists(_) => Self::configuration("exists", &error),
+            LedgerError::Busy(_) => Self::try_again("ledger_locked", &error),
+            LedgerError::Version { .. } => Self::configuration("ledger_version", &error),
+            LedgerError::Damaged { .. } => Self::configuration("ledger_damaged", &error),
             _ => Self::configuration("ledger", &error),
         }
     }
@@ -176,12 +179,18 @@ impl From<SpendRefused> for Failure {
             SpendRefused::OldEpoch { seen, offered } => Self::refused("old_epoch", &detail)
                 .with("seen", seen)
                 .with("offered", offered),
-            SpendRefused::SpentBefore(before) => Self::refused("spent_before", &detail)
-                .with("earlier_round_id", before.earlier.round_id.to_string())
-                .with("earlier_state", before.earlier.state.as_str()),
+            SpendRefused::SpentBefore(before) => spent_before(&before, &detail),
+            SpendRefused::OtherModel { .. } => Self::configuration("other_model", &detail),
             _ => Self::refused("sealed_before", &detail),
         }
     }
+}
+
+fn spent_before(before: &SpentBefore, detail: &str) -> Failure {
+    Failure::refused("spent_before", &detail)
+        .with("earlier_round_id", before.earlier.round_id.to_string())
+        .with("earlier_state", before.earlier.state.as_str())
+        .with("shared", before.shared.as_str())
 }
 
 impl From<SealRefused> for Failure {
@@ -231,7 +240,22 @@ impl From<ContributeRefused> for Failure {
         match error {
             ContributeRefused::Join(error) => error.into(),
             ContributeRefused::Layout(error) => error.into(),
-            ContributeRefused::Encode(error) => Self::configuration(encode_code(&error), &detail),
+            ContributeRefused::Encode(refused) => {
+                let failure = Self::configuration(encode_code(&refused.error), &detail);
+                match refused.place {
+                    Some(place) => failure
+                        .with("tensor", place.tensor)
+                        .with("index", place.index),
+                    None => failure,
+                }
+            }
+            ContributeRefused::OtherUpdate(record) => Self::refused("other_update", &detail)
+                .with("round_id", record.round_id.to_string())
+                .with("state", record.state.as_str()),
+            ContributeRefused::NotFreed { before, failed } => {
+                let why = Self::from(*failed).code;
+                spent_before(&before, &detail).with("refund", why)
+            }
             ContributeRefused::Spend(error) => error.into(),
             ContributeRefused::Seal(error) => Self::from(error).worded(detail),
             ContributeRefused::Ledger(error) => error.into(),

@@ -42,7 +42,7 @@ impl Site {
         let enclave = self.nsm.appraise(round);
         let model = round.binding.params.params.terms().base_model;
         let terms = self.policy.judge(&enclave, &model, NOW).unwrap();
-        let debit = self.ledger.reserve(&terms, &self.policy)?;
+        let debit = self.reserve(&terms)?;
         let seed = RoundingSeed::new([5; 32]);
         let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
         let encapsulation = enclave
@@ -90,7 +90,7 @@ fn an_epoch_is_recorded_with_the_spend_or_not_at_all() {
     let enclave = site.nsm.appraise(&later);
     let model = later.binding.params.params.terms().base_model;
     let terms = site.policy.judge(&enclave, &model, NOW).unwrap();
-    drop(site.ledger.reserve(&terms, &site.policy).unwrap());
+    drop(site.reserve(&terms).unwrap());
     site.spend_in_epoch(&round("wards", 2, 1)).unwrap();
 }
 
@@ -119,8 +119,12 @@ fn a_ledger_from_before_epochs_keeps_what_it_holds() {
     drop(ledger);
     let path = folder.path().join("ledger-mock.db");
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE registry_epochs; PRAGMA user_version = 1;")
-        .unwrap();
+    old.execute_batch(
+        "DROP TABLE registry_epochs; DROP INDEX spent_whole_model;
+        ALTER TABLE contributions DROP COLUMN whole_model;
+        ALTER TABLE contributions DROP COLUMN fingerprint; PRAGMA user_version = 1;",
+    )
+    .unwrap();
     drop(old);
     let identity = Identity::load(folder.path()).unwrap();
     let ledger = Ledger::open(&identity, Trust::Mock).unwrap();
@@ -140,6 +144,7 @@ fn a_ledger_from_before_epochs_keeps_what_it_holds() {
             file.admission = AdmissionTerm::Authority(authority().key());
         }),
         nsm,
+        whole: None,
     };
     assert_eq!(site.used(), 1);
     site.spend_in_epoch(&round("wards", 4, 2)).unwrap();
@@ -147,6 +152,38 @@ fn a_ledger_from_before_epochs_keeps_what_it_holds() {
         site.spend_in_epoch(&round("wards", 5, 1)),
         Err(SpendRefused::OldEpoch { .. })
     ));
+}
+
+#[test]
+fn a_ledger_from_before_fingerprints_knows_its_models_again() {
+    let mut site = Site::new();
+    let first = Round::new(1);
+    let sent = bytes(&site.spend(&first).unwrap());
+    let path = site.folder.path().join("ledger-mock.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "DROP INDEX spent_whole_model; ALTER TABLE contributions DROP COLUMN whole_model;
+        ALTER TABLE contributions DROP COLUMN fingerprint; PRAGMA user_version = 2;",
+    )
+    .unwrap();
+    drop(old);
+    let mut site = site.reopen();
+    assert_eq!(
+        bytes(&site.ledger.stored(&first.id()).unwrap().unwrap()),
+        sent
+    );
+    let update = site
+        .ledger
+        .fingerprint(&Update::from_values(vec![1.5; 10]), 1);
+    let known = site.ledger.was_sealed(&first.id(), &update).unwrap();
+    assert_eq!(known, None);
+    // The model that was whole then, with something selected of it now.
+    site.whole = Some(crate::testing::base_model().digest());
+    let part = Round::with(1, |terms| {
+        terms.round_number = 4;
+        terms.base_model = other_model(7);
+    });
+    assert!(is_spent_before(&site.spend(&part)));
 }
 
 #[test]
@@ -161,7 +198,7 @@ fn a_later_versions_ledger_is_refused_and_left_alone() {
     let before = fs::read(&path).unwrap();
     assert!(matches!(
         Ledger::open(&identity, Trust::Mock),
-        Err(LedgerError::Foreign(_))
+        Err(LedgerError::Version { found, .. }) if found == schema::VERSION + 1
     ));
     assert_eq!(fs::read(&path).unwrap(), before);
 }

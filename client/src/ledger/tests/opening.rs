@@ -54,7 +54,7 @@ fn a_ledger_of_another_identity_or_trust_or_none_at_all_is_refused() {
     fs::write(&path, b"not a database, by far, and longer than one header").unwrap();
     assert!(matches!(
         Ledger::open(&identity, Trust::AwsNitro),
-        Err(LedgerError::Sql { .. })
+        Err(LedgerError::Damaged { .. })
     ));
 }
 
@@ -64,8 +64,10 @@ fn a_mocks_round_is_not_spent_in_the_real_ledger() {
     let identity = Identity::load(site.folder.path()).unwrap();
     let mut real = Ledger::open(&identity, Trust::AwsNitro).unwrap();
     let (_, terms) = site.nsm.accept(&Round::new(1));
+    let model = crate::testing::base_model();
+    let update = real.fingerprint(&Update::from_values(vec![1.5; 10]), 1);
     assert!(matches!(
-        real.reserve(&terms, &site.policy),
+        real.reserve(&terms, &site.policy, &model, update),
         Err(SpendRefused::OtherTrust { .. })
     ));
 }

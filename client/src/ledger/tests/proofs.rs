@@ -90,8 +90,6 @@ fn a_receipt_with_this_site_in_it_frees_nothing() {
             .refund_by_exclusion(&round.id(), receipt, proof)
             .unwrap_err()
     };
-    let own = refused(&mut site, &receipt, &cohort.prove(&client));
-    assert!(matches!(own, RefundRefused::InTheSum(_)), "{own}");
     // A proof of absence out of another cohort, and one about another client.
     let (_, without) = site.receipt(&round, None);
     let lie = refused(&mut site, &receipt, &without.prove(&client));
@@ -100,10 +98,14 @@ fn a_receipt_with_this_site_in_it_frees_nothing() {
     let lie = refused(&mut site, &receipt, &stranger);
     assert!(matches!(lie, RefundRefused::Proof(_)), "{lie}");
     // A receipt without this site that another key signed.
-    let (receipt, _) = site.receipt(&Round::new(2), None);
-    let forged = refused(&mut site, &receipt, &without.prove(&client));
+    let (foreign, _) = site.receipt(&Round::new(2), None);
+    let forged = refused(&mut site, &foreign, &without.prove(&client));
     assert!(matches!(forged, RefundRefused::Signature(_)), "{forged}");
     assert_eq!((site.used(), site.state(&round)), (1, RecordState::Sealed));
+    // The truth is noted.
+    let own = refused(&mut site, &receipt, &cohort.prove(&client));
+    assert!(matches!(own, RefundRefused::InTheSum(_)), "{own}");
+    assert_eq!((site.used(), site.state(&round)), (1, RecordState::Summed));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn integers_and_booleans_are_left_out_and_named() {
     ]);
     let read = read(file, &Selection::all()).unwrap();
     assert_eq!(read.left_out, ["mask", "steps"]);
-    assert_eq!(read.numbers, [1.0_f32, 2.0].map(f32::to_le_bytes).concat());
+    assert_eq!(*read.numbers, [1.0_f32, 2.0].map(f32::to_le_bytes).concat());
 }
 
 #[test]
