@@ -1,0 +1,7 @@
+//! Images from the outside: written, read, measured, damaged, forged.
+
+mod contents;
+mod malformed;
+mod measured;
+mod properties;
+mod signed;
