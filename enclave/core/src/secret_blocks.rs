@@ -1,9 +1,10 @@
 //! A vector of unmasked values: erased when dropped (I3, I10).
 
 use sealsum_protocol::{BlockLayout, RingVector};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Blocks that hold what no one outside may see. No `Debug`, no `Clone`.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct SecretBlocks(Vec<RingVector>);
 sealsum_protocol::secret!(SecretBlocks);
 
@@ -36,11 +37,5 @@ impl SecretBlocks {
 
     pub(crate) fn blocks_mut(&mut self) -> &mut [RingVector] {
         &mut self.0
-    }
-}
-
-impl Drop for SecretBlocks {
-    fn drop(&mut self) {
-        self.0.iter_mut().for_each(Zeroize::zeroize);
     }
 }

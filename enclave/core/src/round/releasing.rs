@@ -5,7 +5,6 @@
 //! is no abort receipt; after the receipt, or when time is up, all is erased.
 
 use sealsum_protocol::commitment::{aggregate_leaf, aggregate_root, is_block_of_sum};
-use sealsum_protocol::merkle::PATH_LIMIT;
 use sealsum_protocol::messages::{Close, Closed, ReleaseBlock, ReleasedBlock};
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::receipt::{AbortReceipt, Receipt};
@@ -119,9 +118,7 @@ impl Releasing {
             Source::Presum(seeds) => {
                 let layout = self.params.layout();
                 let root = self.close.sum_root.ok_or(Refusal::WrongIntake)?;
-                if block.path.len() > PATH_LIMIT
-                    || !is_block_of_sum(body, block.index, layout.blocks(), &block.path, &root)
-                {
+                if !is_block_of_sum(body, block.index, layout.blocks(), &block.path, &root) {
                     return Err(Refusal::NotOfTheSum);
                 }
                 let elements = layout
