@@ -13,6 +13,8 @@ use crate::receipt::{AggregateRefused, ReceiptRefused, VerifiedReceipt};
 pub struct VerifiedAggregate {
     /// d numbers, the rule's division applied.
     pub values: Vec<f64>,
+    /// The same as it was released: packed blocks, ceil(k x d / 8) bytes.
+    pub packed: Vec<u8>,
     /// What was verified.
     pub verified: VerifiedReceipt,
     /// The receipt as signed, to be kept.
@@ -76,6 +78,7 @@ pub async fn collect(
     };
     Ok(VerifiedAggregate {
         values,
+        packed,
         verified,
         receipt,
         own_contribution,

@@ -86,6 +86,6 @@ pub enum JoinRefused {
         found: TaskName,
     },
     /// The parameters are refused.
-    #[error(transparent)]
+    #[error("{0}; nothing was sent")]
     Term(#[from] TermRefused),
 }

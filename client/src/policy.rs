@@ -35,9 +35,15 @@ impl RoundPolicy {
     /// # Errors
     /// [`PolicyError`]; nothing about any round was decided.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
-        let file = RoundPolicyFile::parse(&read(path)?)?;
-        let appraisal_path = beside(path, &file.appraisal_policy);
-        let appraisal = load_appraisal(&appraisal_path)?;
+        Self::at(path, RoundPolicyFile::parse(&read(path)?)?)
+    }
+
+    /// A policy that lies at `path`, or will, with the appraisal policy that it names.
+    ///
+    /// # Errors
+    /// [`PolicyError`]; nothing about any round was decided.
+    pub fn at(path: &Path, file: RoundPolicyFile) -> Result<Self, PolicyError> {
+        let appraisal = load_appraisal(&beside(path, &file.appraisal_policy))?;
         Self::new(file, appraisal)
     }
 
@@ -130,6 +136,11 @@ pub enum PolicyError {
     /// A list that accepts nothing.
     #[error("{0} is empty, so no round would be accepted: name at least one")]
     EmptyList(&'static str),
+    /// A budget that allows nothing.
+    #[error(
+        "the budget is 0, so no round would be accepted: name how often this data set may contribute in its lifetime"
+    )]
+    NoBudget,
     /// A minimum that no enclave would use.
     #[error("min_cohort must be at least {FLOOR}, the floor of every enclave image, not {0}")]
     UnderFloor(u32),
@@ -153,7 +164,7 @@ pub enum PolicyError {
         if *round_policy {
             "the round policy says mock = true, but its appraisal policy is not for a mock: use the mock's policy, or remove mock"
         } else {
-            "the appraisal policy is for a mock, which protects nothing: say mock = true in the round policy too if that is meant"
+            "the appraisal policy is for a mock, which protects nothing: say mock = true in the round policy too (`sealsum policy new --mock`) if that is meant"
         }
     )]
     MockDisagrees {

@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// The same failure in the words of the error around it.
-    fn worded(mut self, detail: String) -> Self {
+    pub(crate) fn worded(mut self, detail: String) -> Self {
         self.detail = detail;
         self
     }

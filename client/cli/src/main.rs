@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod output;
 mod progress;
+mod rfc3339;
 
 use std::process::ExitCode;
 

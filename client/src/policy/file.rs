@@ -87,6 +87,9 @@ impl RoundPolicyFile {
         if self.min_cohort < FLOOR {
             return Err(PolicyError::UnderFloor(self.min_cohort));
         }
+        if self.budget.contributions == 0 {
+            return Err(PolicyError::NoBudget);
+        }
         consent::check(
             &self.consent,
             &self.admission,

@@ -319,7 +319,7 @@ impl fmt::Display for Term {
 /// A term that the policy does not accept. Nothing was recorded or sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policy refuses this round: {term} is {offered}, the policy wants {wanted}; nothing was sent{}",
+    "the policy refuses this round: {term} is {offered}, the policy wants {wanted}{}",
     hint(*.term)
 )]
 pub struct TermRefused {
@@ -344,7 +344,7 @@ impl TermRefused {
 fn hint(term: Term) -> &'static str {
     match term {
         Term::BaseModel => {
-            " (the second digest is that of the model file given here: is it this round's model?)"
+            " (the second digest is that of the model file given here: is it this round's model, and are --select and --exclude those that the round was opened with?)"
         }
         Term::OperatorKey => {
             " (compare the key with the operator by another way before changing it)"

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use sealsum_client::update::{FileFormat, to_file, to_npy};
 use sealsum_client::{BaseModel, Identity, Ledger, RoundPolicy, VerifiedAggregate, collect};
-use sealsum_protocol::{RoundId, canonical};
+use sealsum_protocol::{Dtype, RoundId, canonical};
 use serde_json::json;
 
 use super::file;
 use super::parent::PatientParent;
 use super::selecting::Selecting;
 use crate::failure::Failure;
-use crate::output::{Report, trust_line};
-use crate::progress;
+use crate::output::{Report, counted, trust_line};
+use crate::{progress, rfc3339};
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
@@ -26,14 +26,17 @@ pub(crate) struct Args {
     /// The identity's folder, to prove that its own contribution is in the sum
     #[arg(long, value_name = "DIR")]
     identity: Option<PathBuf>,
-    /// Where to write the aggregate: .npy (d 64-bit floats), or .npz or .safetensors (the base model's layout)
+    /// Where to write the aggregate: .npy (64-bit floats), or .npz or .safetensors (number types of the base model)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The layout of a .npz or .safetensors output
+    /// The layout of the output; without it, a .npy output is flat
     #[arg(long, value_name = "FILE")]
     base_model: Option<PathBuf>,
     #[command(flatten)]
     selecting: Selecting,
+    /// Save the aggregate as it was released here, in the packed blocks that `verify-receipt` reads
+    #[arg(long, value_name = "FILE")]
+    aggregate: Option<PathBuf>,
     /// Save the receipt here
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -49,8 +52,8 @@ pub(crate) struct Args {
 
 /// How the aggregate is written.
 enum Format {
-    Npy,
-    Named(FileFormat, BaseModel),
+    Flat,
+    LaidOut(FileFormat, BaseModel),
 }
 
 impl Args {
@@ -75,16 +78,16 @@ impl Args {
         .await?;
         bar.finish_and_clear();
         self.save(&format, &aggregate)?;
-        Ok(self.report(&aggregate))
+        Ok(self.report(&format, &aggregate))
     }
 
     fn format(&self) -> Result<Format, Failure> {
         match (FileFormat::of(&self.out), &self.base_model) {
-            (Some(FileFormat::Npy), _) => Ok(Format::Npy),
-            (Some(format), Some(model)) => Ok(Format::Named(
+            (Some(format), Some(model)) => Ok(Format::LaidOut(
                 format,
                 BaseModel::read(model, &self.selecting.selection())?,
             )),
+            (Some(FileFormat::Npy), None) => Ok(Format::Flat),
             (Some(_), None) => Err(Failure::usage(
                 "a .npz or .safetensors output takes its layout from --base-model",
             )),
@@ -94,17 +97,28 @@ impl Args {
 
     fn save(&self, format: &Format, aggregate: &VerifiedAggregate) -> Result<(), Failure> {
         let bytes = match format {
-            Format::Npy => to_npy(&aggregate.values),
-            Format::Named(format, model) => {
+            Format::Flat => to_npy(&aggregate.values),
+            Format::LaidOut(format, model) => {
                 // Equal dimensions are not enough: values would stand under others' names.
                 if model.schema().digest() != aggregate.verified.terms().schema {
-                    let detail = "the round's updates are laid out otherwise than --base-model: give a file of their layout, with the round's --select and --exclude; or write .npy";
+                    let detail = "the round's updates are laid out otherwise than --base-model: give a file of their layout, with the round's --select and --exclude; or leave --base-model out and write .npy";
                     return Err(Failure::configuration("layout", &detail));
                 }
-                to_file(*format, model.schema(), &aggregate.values)?
+                let mut schema = model.schema().clone();
+                if *format == FileFormat::Npy {
+                    // Nothing of the sum is lost to the model's number type.
+                    schema
+                        .tensors
+                        .iter_mut()
+                        .for_each(|spec| spec.dtype = Dtype::F64);
+                }
+                to_file(*format, &schema, &aggregate.values)?
             }
         };
         file::write(&self.out, &bytes)?;
+        if let Some(path) = &self.aggregate {
+            file::write(path, &aggregate.packed)?;
+        }
         if let Some(path) = &self.receipt {
             file::write(path, &canonical::encode(&aggregate.receipt))?;
         }
@@ -114,7 +128,7 @@ impl Args {
         Ok(())
     }
 
-    fn report(&self, aggregate: &VerifiedAggregate) -> Report {
+    fn report(&self, format: &Format, aggregate: &VerifiedAggregate) -> Report {
         let verified = &aggregate.verified;
         let receipt = verified.receipt();
         let own = aggregate.own_contribution.as_str();
@@ -128,13 +142,21 @@ impl Args {
             "receipt_ok": true,
             "trust": verified.trust().as_str(),
             "dimension": aggregate.values.len(),
+            "flat": matches!(format, Format::Flat),
+            "evidence_time": rfc3339::format(verified.evidence_time()),
             "downloaded_bytes": verified.aggregate_bytes(),
             "out": out,
         });
+        let shape = match format {
+            Format::Flat => ", flat (--base-model FILE would give it the model's shape)",
+            Format::LaidOut(..) => "",
+        };
         let text = format!(
-            "aggregate         {} values of {} clients, to {out}\nown contribution  {own}\nreceipt           verified\n{}",
-            aggregate.values.len(),
-            receipt.cohort_size,
+            "aggregate         {} of {}, to {out}{shape}\nown contribution  {own}\nexcluded          {}\nreceipt           verified\nevidence          of {}\n{}",
+            counted(aggregate.values.len() as u64, "value"),
+            counted(receipt.cohort_size.into(), "client"),
+            receipt.excluded.len(),
+            rfc3339::format(verified.evidence_time()),
             trust_line(verified.trust())
         );
         Report::new(json, text)
@@ -143,5 +165,6 @@ impl Args {
 
 const EXAMPLE: &str = "Example:
   sealsum collect --parent http://127.0.0.1:8480 --policy clinic.toml --identity clinic \\
-      --out aggregate.npy \\
+      --out mean.npy --base-model model.npy --aggregate aggregate.bin \\
+      --receipt receipt.cbor --evidence evidence.cbor \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";

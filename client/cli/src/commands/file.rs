@@ -1,5 +1,7 @@
 //! Files that commands read and write.
 
+mod kind;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 use sealsum_protocol::canonical;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+pub(super) use kind::{Expected, kind_of};
 
 use crate::failure::Failure;
 
@@ -34,8 +38,11 @@ pub(super) fn refuse_existing(path: &Path) -> Result<(), Failure> {
     Err(Failure::configuration("exists", &detail))
 }
 
-/// Reads a message of the protocol.
-pub(super) fn read_message<T: Serialize + DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+/// Reads a message of the protocol; another file is named for what it is.
+pub(super) fn read_message<T: Serialize + DeserializeOwned>(
+    path: &Path,
+    expected: &Expected,
+) -> Result<T, Failure> {
     let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    canonical::decode(&bytes).map_err(|error| Failure::file(path, &error))
+    canonical::decode(&bytes).map_err(|_| expected.but_found(path, &bytes))
 }

@@ -4,22 +4,25 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use sealsum_attestation::Trust;
-use sealsum_client::{Identity, Ledger, Record, RoundPolicy, refund};
+use sealsum_client::{Identity, Ledger, Record, RecordState, RoundPolicy, refund};
 use sealsum_protocol::RoundId;
 use serde_json::{Value, json};
 
 use super::parent::PatientParent;
 use crate::failure::Failure;
-use crate::output::Report;
-use crate::progress;
+use crate::output::{Report, counted};
+use crate::{progress, rfc3339};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show every contribution of this identity
-    #[command(after_help = "Example:\n  sealsum ledger show clinic")]
+    #[command(after_help = "Example:\n  sealsum ledger show clinic --policy clinic.toml")]
     Show {
         /// The identity's folder
         dir: PathBuf,
+        /// What this data holder accepts, to show what is left of its budget
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
         /// Show the ledger of mock rounds, which is apart
         #[arg(long)]
         mock: bool,
@@ -45,7 +48,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         match self {
-            Self::Show { dir, mock } => show(&dir, mock),
+            Self::Show { dir, policy, mock } => show(&dir, policy.as_deref(), mock),
             Self::Refund {
                 dir,
                 parent,
@@ -55,21 +58,39 @@ impl Command {
             } => {
                 let policy = RoundPolicy::load(&policy)?;
                 let mut ledger = Ledger::open(&Identity::load(&dir)?, policy.trust(mock)?)?;
+                let budget = policy.terms().budget.contributions;
+                if freed_before(&ledger, &round_id)? {
+                    let left = budget.saturating_sub(ledger.used()?);
+                    return Ok(Report::new(
+                        json!({
+                            "round_id": round_id.to_string(),
+                            "refunded": true,
+                            "already": true,
+                            "budget_left": left,
+                            "trust": ledger.trust().as_str(),
+                        }),
+                        format!(
+                            "round {round_id} was freed already; {} left",
+                            counted(left.into(), "contribution")
+                        ),
+                    ));
+                }
                 let parent = parent.named(&progress::bar("proof", json), json)?;
                 let proof = refund(&parent, &mut ledger, &round_id).await?;
-                let budget = policy.terms().budget.contributions;
                 let left = budget.saturating_sub(ledger.used()?);
                 Ok(Report::new(
                     json!({
                         "round_id": round_id.to_string(),
                         "refunded": true,
+                        "already": false,
                         "proof": proof.as_str(),
                         "budget_left": left,
                         "trust": ledger.trust().as_str(),
                     }),
                     format!(
-                        "freed round {round_id} by {}; {left} contributions left",
-                        proof.as_str()
+                        "freed round {round_id} by {}; {} left",
+                        proof.words(),
+                        counted(left.into(), "contribution")
                     ),
                 ))
             }
@@ -77,20 +98,40 @@ impl Command {
     }
 }
 
-fn show(dir: &Path, mock: bool) -> Result<Report, Failure> {
-    let trust = if mock { Trust::Mock } else { Trust::AwsNitro };
+fn freed_before(ledger: &Ledger, round_id: &RoundId) -> Result<bool, Failure> {
+    let record = ledger.record(round_id)?;
+    Ok(record.is_some_and(|record| record.state == RecordState::Refunded))
+}
+
+fn show(dir: &Path, policy: Option<&Path>, mock: bool) -> Result<Report, Failure> {
+    let (trust, budget) = match policy {
+        Some(policy) => {
+            let policy = RoundPolicy::load(policy)?;
+            let budget = policy.terms().budget.contributions;
+            (policy.trust(mock)?, Some(budget))
+        }
+        None if mock => (Trust::Mock, None),
+        None => (Trust::AwsNitro, None),
+    };
     let ledger = Ledger::open(&Identity::load(dir)?, trust)?;
     let records = ledger.records()?;
     let spent = ledger.used()?;
+    let left = budget.map(|budget| budget.saturating_sub(spent));
     let rows: Vec<Value> = records.iter().map(row).collect();
     let mut text = format!(
-        "client {}, {trust} rounds: {spent} contributions count against the budget\n",
-        ledger.client_id()
+        "client       {}\nrounds       {trust}\nspent        {}\nbudget left  {}\n",
+        ledger.client_id(),
+        counted(spent.into(), "contribution"),
+        left.map_or_else(
+            || "in the policy: --policy FILE shows it".to_owned(),
+            |left| counted(left.into(), "contribution")
+        ),
     );
     for record in &records {
         text += &format!(
-            "{}  {} round {}  {}{}\n",
+            "{}  {}  {} round {}  {}{}\n",
             record.round_id,
+            rfc3339::format(record.sealed_at),
             record.task,
             record.round_number,
             record.state,
@@ -105,6 +146,8 @@ fn show(dir: &Path, mock: bool) -> Result<Report, Failure> {
         "client_id": ledger.client_id().to_string(),
         "trust": trust.as_str(),
         "spent": spent,
+        "budget": budget,
+        "budget_left": left,
         "records": rows,
     });
     Ok(Report::new(json, text))

@@ -7,9 +7,10 @@ use sealsum_client::{RoundPolicy, VerifiedReceipt};
 use sealsum_protocol::{Receipt, RoundEvidence, Signed};
 use serde_json::json;
 
-use super::file;
+use super::file::{self, Expected};
 use crate::failure::Failure;
-use crate::output::{Report, trust_line};
+use crate::output::{Report, counted, trust_line};
+use crate::rfc3339;
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     /// Which enclaves, operator and tasks count
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The aggregate as released: packed blocks
+    /// The aggregate as released: packed blocks, as `collect --aggregate` saves them
     #[arg(long, value_name = "FILE")]
     aggregate: Option<PathBuf>,
     /// The enclave is a mock, which protects nothing
@@ -35,14 +36,20 @@ impl Args {
     pub(crate) fn run(self) -> Result<Report, Failure> {
         let policy = RoundPolicy::load(&self.policy)?;
         policy.trust(self.mock)?;
-        let receipt: Signed<Receipt> = file::read_message(&self.receipt)?;
-        let evidence: RoundEvidence = file::read_message(&self.evidence)?;
+        let receipt: Signed<Receipt> = file::read_message(&self.receipt, &Expected::RECEIPT)?;
+        let evidence: RoundEvidence = file::read_message(&self.evidence, &Expected::EVIDENCE)?;
         let verified = VerifiedReceipt::verify(&receipt, evidence, &policy, self.mock)?;
         let aggregate_ok = match &self.aggregate {
             Some(path) => {
                 let packed = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-                verified.open_aggregate(&packed)?;
-                Some(true)
+                match verified.open_aggregate(&packed) {
+                    Ok(_) => Some(true),
+                    // Another kind of file by mistake is no falsified aggregate.
+                    Err(_) if file::kind_of(&packed).is_some() => {
+                        return Err(Expected::AGGREGATE.but_found(path, &packed));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             None => None,
         };
@@ -58,16 +65,18 @@ impl Args {
             "total_weight": receipt.total_weight,
             "excluded": receipt.excluded.len(),
             "evidence_time_ms": verified.evidence_time().0,
+            "evidence_time": rfc3339::format(verified.evidence_time()),
             "trust": verified.trust().as_str(),
         });
         let text = format!(
-            "receipt    verified\nround      {}\ntask       {}, round {}\ncohort     {} clients\naggregate  {}\nevidence   {}\n{}",
+            "receipt    verified\nround      {}\ntask       {}, round {}\ncohort     {}, {} excluded\naggregate  {}\nevidence   of {}\n{}",
             receipt.round_id,
             terms.task,
             terms.round_number,
-            receipt.cohort_size,
+            counted(receipt.cohort_size.into(), "client"),
+            receipt.excluded.len(),
             aggregate_ok.map_or("not given", |_| "verified"),
-            verified.evidence_time(),
+            rfc3339::format(verified.evidence_time()),
             trust_line(verified.trust()),
         );
         Ok(Report::new(json, text))
@@ -76,4 +85,4 @@ impl Args {
 
 const EXAMPLE: &str = "Example:
   sealsum verify-receipt --receipt receipt.cbor --evidence evidence.cbor \\
-      --policy clinic.toml";
+      --policy clinic.toml --aggregate aggregate.bin";

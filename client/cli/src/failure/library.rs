@@ -98,7 +98,8 @@ impl From<ParentError> for Failure {
                 Self::try_again("parent_unreachable", &error)
             }
             ParentError::Problem { status, code, .. } => {
-                let failure = if error.is_temporary() {
+                let passes = error.is_temporary() || NOT_YET.contains(&code.as_str());
+                let failure = if passes {
                     Self::try_again(code, &error)
                 } else {
                     Self::refused(code, &error)
@@ -117,7 +118,7 @@ impl From<JoinRefused> for Failure {
             JoinRefused::Mock(error) => error.into(),
             JoinRefused::Parent(error) => error.into(),
             JoinRefused::Evidence(rejection) => Self::from(&*rejection).worded(detail),
-            JoinRefused::Term(error) => error.into(),
+            JoinRefused::Term(error) => Self::from(error).worded(detail),
             JoinRefused::OtherTask { .. } => Self::refused("other_task", &detail),
             _ => Self::refused("other_round", &detail),
         }
@@ -341,5 +342,34 @@ impl From<PlanError> for Failure {
 impl From<SignatureError> for Failure {
     fn from(error: SignatureError) -> Self {
         Self::refused("signature", &error)
+    }
+}
+
+/// What a round in progress answers: the same call succeeds once others have done their part.
+const NOT_YET: [&str; 3] = ["no_open_round", "not_released", "cohort_too_small"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(status: u16, code: &str) -> u8 {
+        let problem = ParentError::Problem {
+            status,
+            code: code.to_owned(),
+            detail: String::new(),
+            retry_after: None,
+        };
+        Failure::from(problem).exit
+    }
+
+    #[test]
+    fn what_comes_with_time_is_tried_again_and_what_was_refused_is_not() {
+        assert_eq!(exit(404, "no_open_round"), 3);
+        assert_eq!(exit(404, "not_released"), 3);
+        assert_eq!(exit(409, "cohort_too_small"), 3);
+        assert_eq!(exit(503, "busy"), 3);
+        assert_eq!(exit(409, "wrong_phase"), 1);
+        assert_eq!(exit(404, "unknown_round"), 1);
+        assert_eq!(exit(410, "round_lost"), 1);
     }
 }

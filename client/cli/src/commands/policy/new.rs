@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use sealsum_client::RoundPolicy;
 use sealsum_client::policy::{
     AdmissionTerm, Budget, IntakeTerm, KemTerm, NoiseFloor, OperatorTerm, RoundPolicyFile, RuleTerm,
 };
@@ -85,7 +86,7 @@ impl Args {
                 }
             }
         }
-        policy.check()?;
+        RoundPolicy::at(&path, policy.clone())?;
         file::write(&path, policy.to_commented_toml().as_bytes())?;
         let json = json!({ "policy": path.display().to_string(), "mock": policy.mock });
         Ok(Report::new(json, format!("wrote {}", path.display())))

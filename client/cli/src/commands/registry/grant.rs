@@ -11,6 +11,7 @@ use super::super::file;
 use super::not_after::NotAfter;
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::rfc3339;
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
@@ -58,10 +59,11 @@ impl Args {
             "not_after": not_after.0,
         });
         let text = format!(
-            "wrote {}: registry {root} of {size} keys, task {}, epoch {}, until {not_after}",
+            "wrote {}: registry {root} of {size} keys, task {}, epoch {}, until {}",
             self.out.display(),
             self.task.as_str(),
-            self.epoch
+            self.epoch,
+            rfc3339::format(not_after)
         );
         Ok(Report::new(json, text))
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::file;
 use super::super::parent::impatient;
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, counted};
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
@@ -43,7 +43,10 @@ impl Args {
                 "phase": "aborted",
                 "discarded": discarded,
             }),
-            format!("aborted, {discarded} contributions discarded"),
+            format!(
+                "aborted, {} discarded",
+                counted(discarded.into(), "contribution")
+            ),
         ))
     }
 }

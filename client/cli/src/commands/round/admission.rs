@@ -7,6 +7,7 @@ use sealsum_protocol::{Admission, RegistryGrant, TaskName};
 
 use super::super::file;
 use crate::failure::Failure;
+use crate::rfc3339;
 
 /// `open`, or a registry's file. What clients would refuse is refused here already.
 pub(super) fn admission(
@@ -31,7 +32,9 @@ pub(super) fn admission(
         );
         return Err(Failure::configuration("registry_small", &detail));
     }
-    let grant: Option<RegistryGrant> = grant.map(file::read_message).transpose()?;
+    let grant: Option<RegistryGrant> = grant
+        .map(|path| file::read_message(path, &file::Expected::GRANT))
+        .transpose()?;
     if let Some(grant) = &grant {
         let vouched = grant.verify(task, &root, size);
         vouched.map_err(|_| {
@@ -42,7 +45,7 @@ pub(super) fn admission(
             Failure::configuration("grant", &detail)
         })?;
         if grant.not_after < system_clock() {
-            let detail = format!("the grant ended at {}", grant.not_after);
+            let detail = format!("the grant ended at {}", rfc3339::format(grant.not_after));
             return Err(Failure::configuration("grant_expired", &detail));
         }
     }

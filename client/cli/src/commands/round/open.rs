@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use sealsum_client::policy::{IntakeTerm, KemTerm, RuleTerm};
 use sealsum_client::{BaseModel, operator};
-use sealsum_protocol::plan::{largest_sum, smallest_ring};
+use sealsum_protocol::plan::{PlanError, largest_sum, smallest_ring};
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
     Noise, OperatorKey, Receipt, RingBits, RoundParams, RoundTerms, Rounding, Signed, TaskName,
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     selecting: Selecting,
     /// Bound on each element's absolute value, in the update's units
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, value_parser = positive)]
     clip: f64,
     /// Bits after the binary point, 0 to 40
     #[arg(long, value_name = "N")]
@@ -79,7 +79,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = RoundingChoice::Nearest)]
     rounding: RoundingChoice,
     /// Bound on the L2 norm of a weighted update, in the update's units; stream only
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", allow_negative_numbers = true, value_parser = positive)]
     l2_bound: Option<f64>,
     /// The task's previous receipt
     #[arg(long, value_name = "FILE")]
@@ -103,7 +103,8 @@ impl Args {
         let parent = impatient(&self.parent)?;
         let signer = operator::load(&self.operator)?;
         let (terms, left_out) = self.terms(signer.key())?;
-        let params = RoundParams::new(terms)?.sign(&signer)?;
+        let params = RoundParams::new(terms).map_err(|error| self.unplanned(error))?;
+        let params = params.sign(&signer)?;
         let opened = summary::report(&parent.open_round(&params).await?)?;
         Ok(opened.and("left_out", &left_out, &left_out_line(&left_out)))
     }
@@ -122,7 +123,7 @@ impl Args {
         let previous: Option<Signed<Receipt>> = self
             .previous_receipt
             .as_deref()
-            .map(file::read_message)
+            .map(|path| file::read_message(path, &file::Expected::RECEIPT))
             .transpose()?;
         let mut terms = RoundTerms {
             version: VERSION,
@@ -167,6 +168,18 @@ impl Args {
         Ok((terms, layout.left_out().to_vec()))
     }
 
+    /// The planner counts in steps; whoever reads this wrote units.
+    fn unplanned(&self, error: PlanError) -> Failure {
+        let PlanError::WouldWrap(why) = &error else {
+            return error.into();
+        };
+        let clip = why.largest_clip as f64 / 2_f64.powi(self.fractional_bits.into());
+        let detail = format!("{error} (that clip is --clip {clip})");
+        Failure::from(error)
+            .worded(detail)
+            .with("largest_clip", clip)
+    }
+
     /// A bound in the update's units as steps of 2^-fractional_bits.
     fn steps(&self, flag: &str, bound: f64) -> Result<u64, Failure> {
         let steps = (bound * 2_f64.powi(self.fractional_bits.into())).round();
@@ -178,6 +191,13 @@ impl Args {
             "{flag} {bound} is {steps} steps of 2^-{}; it must be 1 to 2^52 steps: change it, or --fractional-bits",
             self.fractional_bits
         )))
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a bound is a number above 0".to_owned()),
     }
 }
 
