@@ -79,7 +79,7 @@ impl AuthenticDocument {
         }
         self.require_root_of(policy)?;
         // 6, 7.
-        let image = accepted_image(&self, policy)?;
+        let image = accepted_image(&self, policy, now)?;
         // 8.
         let document = self.document();
         fresh::answers(document, nonce, path)?;
@@ -88,6 +88,7 @@ impl AuthenticDocument {
         fresh::is_timely(signed_at, now, max_age_ms, millis(policy.clock_skew()))?;
         // 9.
         let round_id = bound_round(&self, &binding)?;
+        let fresh_until = signed_at.plus(max_age_ms);
         Ok(AppraisedEnclave {
             binding,
             round_id,
@@ -95,7 +96,10 @@ impl AuthenticDocument {
             debug: document.measurement().is_debug(),
             measurement_label: image.label().to_owned(),
             evidence_time: signed_at,
-            expires_at: signed_at.plus(max_age_ms),
+            // 7, 8: what is sealed for must be endorsed then, too.
+            expires_at: image
+                .not_after()
+                .map_or(fresh_until, |end| end.min(fresh_until)),
         })
     }
 
@@ -197,7 +201,8 @@ impl AppraisedEnclave {
         self.evidence_time
     }
 
-    /// Until when the evidence is fresh: its time and the policy's maximal age.
+    /// Until when the evidence is fresh: its time and the policy's maximal age, or the end of the
+    /// image's endorsement if that comes first.
     #[must_use]
     pub fn expires_at(&self) -> UnixMillis {
         self.expires_at

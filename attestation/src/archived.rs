@@ -61,7 +61,7 @@ pub fn appraise_archived(
     // 8: the document's own time, which only this function may take.
     let document = document.authenticate(policy, own_time)?;
     // 6, 7.
-    let image = accepted_image(&document, policy)?;
+    let image = accepted_image(&document, policy, own_time)?;
     // 9.
     let round_id = bound_round(&document, &binding)?;
     Ok(ArchivedEvidence {

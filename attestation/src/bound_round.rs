@@ -30,3 +30,18 @@ pub(crate) fn bound_round(
         }),
     }
 }
+
+/// Checks a document of another protocol: its user_data is `expected`.
+pub(crate) fn carries_user_data(
+    document: &AuthenticDocument,
+    expected: &[u8],
+) -> Result<(), Rejection> {
+    match document.document().user_data() {
+        // 9: all of it; null is not the same as empty.
+        Some(found) if found == expected => Ok(()),
+        found => Err(Rejection::WrongUserData {
+            expected: expected.to_vec(),
+            found: found.map(<[u8]>::to_vec),
+        }),
+    }
+}

@@ -19,12 +19,19 @@ pub(crate) fn answers(
         size: path.size,
         length: path.path.len(),
     })?;
+    carries(document, &expected)
+}
+
+/// Checks that the document's nonce is `expected`.
+pub(crate) fn carries(document: &UnverifiedDocument, expected: &[u8]) -> Result<(), Rejection> {
     match document.nonce() {
-        None => Err(Rejection::NoNonce { expected }),
+        None => Err(Rejection::NoNonce {
+            expected: expected.to_vec(),
+        }),
         // 8: equal as a whole, neither prefix nor extension.
         Some(found) if found == expected => Ok(()),
         Some(found) => Err(Rejection::WrongNonce {
-            expected,
+            expected: expected.to_vec(),
             found: found.to_vec(),
         }),
     }

@@ -1,10 +1,11 @@
 //! The appraisal policy: decides what evidence must show, before any evidence is seen (checklist 7).
 //!
 //! It trusts whoever wrote it, and no one by default: a policy without a full set of reference
-//! values, or with a value that any debug enclave meets, can't be made. A mock must be asked for
+//! values or a publisher of such, or with a value that any debug enclave meets, can't be made. A mock must be asked for
 //! in so many words.
 
 mod file;
+mod publisher;
 mod reference;
 
 use core::time::Duration;
@@ -13,6 +14,7 @@ use crate::root::PinnedRoot;
 use crate::trust::Trust;
 
 pub use file::{MeasurementEntry, PolicyError, PolicyFile};
+pub use publisher::{Publisher, PublisherEntry};
 pub(crate) use reference::Mismatch;
 pub use reference::ReferenceValues;
 
@@ -25,6 +27,7 @@ pub struct AppraisalPolicy {
     clock_skew_ms: u64,
     allow_debug: bool,
     measurements: Vec<ReferenceValues>,
+    publishers: Vec<Publisher>,
 }
 
 impl AppraisalPolicy {
@@ -63,10 +66,17 @@ impl AppraisalPolicy {
         self.allow_debug
     }
 
-    /// The accepted images; never empty.
+    /// The accepted images: those that the policy pins, then those of
+    /// [`Self::with_endorsement`]. Empty only if the policy names nothing but publishers.
     #[must_use]
     pub fn measurements(&self) -> &[ReferenceValues] {
         &self.measurements
+    }
+
+    /// Whose endorsements count.
+    #[must_use]
+    pub fn publishers(&self) -> &[Publisher] {
+        &self.publishers
     }
 }
 

@@ -8,6 +8,7 @@ use core::fmt;
 use sealsum_protocol::{RoundId, UnixMillis};
 
 use crate::chain::BadChain;
+use crate::endorsement::BadEndorsement;
 use crate::envelope::BadEnvelope;
 use crate::payload::BadPayload;
 use crate::pcr::{Pcr, PcrIndex};
@@ -94,9 +95,14 @@ pub enum Rejection {
         /// The policy's value.
         expected: Box<Pcr>,
     },
-    /// The policy has no reference values, so it accepts nothing (checklist 7).
-    #[error("the policy names no accepted image")]
-    NoReferenceValues,
+    /// The image's endorsement does not count (checklist 7).
+    #[error("{0}")]
+    Endorsement(BadEndorsement),
+    /// The policy pins no image itself, and no endorsement was given (checklist 7).
+    #[error(
+        "the policy accepts images by their publisher's endorsement, and none was given: get it from the publisher"
+    )]
+    NotEndorsed,
     /// The offered path leads nowhere (checklist 8).
     #[error(
         "the nonce path has {length} steps for place {index} of {size}, which leads to no nonce; \
@@ -111,21 +117,21 @@ pub enum Rejection {
         length: usize,
     },
     /// The document has no nonce (checklist 8).
-    #[error("the document carries no nonce, so it may be a replay; expected {}", hex::encode(.expected))]
+    #[error("the document carries no nonce, so it may be a replay; expected {}", Excerpt(.expected))]
     NoNonce {
         /// What the client's nonce leads to.
-        expected: [u8; 32],
+        expected: Vec<u8>,
     },
     /// The document's nonce is not the one that the client's leads to (checklist 8).
     #[error(
         "the document answers another challenge: its nonce is {}, expected {}; it is a replay, or \
          the nonce path is another client's",
         Excerpt(.found),
-        hex::encode(.expected)
+        Excerpt(.expected)
     )]
     WrongNonce {
         /// What the client's nonce leads to.
-        expected: [u8; 32],
+        expected: Vec<u8>,
         /// What the document carries.
         found: Vec<u8>,
     },
@@ -193,6 +199,18 @@ pub enum Rejection {
         /// What the document carries.
         found: Vec<u8>,
     },
+    /// The document vouches for other data (checklist 9).
+    #[error(
+        "the document vouches for something else: its user_data is {}, expected {}",
+        .found.as_deref().map_or("null".to_owned(), |found| Excerpt(found).to_string()),
+        Excerpt(.expected)
+    )]
+    WrongUserData {
+        /// What was expected.
+        expected: Vec<u8>,
+        /// What the document carries; `None` if null.
+        found: Option<Vec<u8>>,
+    },
 }
 
 impl Rejection {
@@ -210,7 +228,8 @@ impl Rejection {
             Self::ProductionUnderMock => "production-under-mock",
             Self::WrongPcr { .. } => "wrong-pcr",
             Self::MissingPcr { .. } => "missing-pcr",
-            Self::NoReferenceValues => "no-reference-values",
+            Self::Endorsement(error) => error.code(),
+            Self::NotEndorsed => "not-endorsed",
             Self::NoncePath { .. } => "nonce-path",
             Self::NoNonce { .. } => "no-nonce",
             Self::WrongNonce { .. } => "wrong-nonce",
@@ -219,6 +238,32 @@ impl Rejection {
             Self::ProtocolVersion { .. } => "protocol-version",
             Self::NoBinding { .. } => "no-binding",
             Self::WrongBinding { .. } => "wrong-binding",
+            Self::WrongUserData { .. } => "wrong-user-data",
+        }
+    }
+
+    /// The point of the checklist in `docs/ATTESTATION.md` that does not hold, 1 to 9.
+    #[must_use]
+    pub fn checklist_number(&self) -> u8 {
+        match self {
+            Self::Envelope(_) => 1,
+            Self::Payload(error) => error.checklist_number(),
+            Self::Chain(_) | Self::AnotherTime { .. } | Self::AnotherRoot { .. } => 4,
+            Self::Signature => 5,
+            Self::DebugMode { .. } | Self::ProductionUnderMock => 6,
+            Self::WrongPcr { .. }
+            | Self::MissingPcr { .. }
+            | Self::Endorsement(_)
+            | Self::NotEndorsed => 7,
+            Self::NoncePath { .. }
+            | Self::NoNonce { .. }
+            | Self::WrongNonce { .. }
+            | Self::TooOld { .. }
+            | Self::FromTheFuture { .. } => 8,
+            Self::ProtocolVersion { .. }
+            | Self::NoBinding { .. }
+            | Self::WrongBinding { .. }
+            | Self::WrongUserData { .. } => 9,
         }
     }
 }

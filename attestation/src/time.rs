@@ -1,4 +1,5 @@
-//! Times as a person reads them, for messages only: no decision is made here.
+//! Times as a person reads them and types them in again (RFC 3339), for messages only: no decision
+//! is made here.
 
 use core::fmt;
 
@@ -26,7 +27,16 @@ impl Instant {
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match ASN1Time::from_timestamp(self.seconds) {
-            Ok(time) => time.fmt(f),
+            Ok(time) => {
+                let time = time.to_datetime();
+                let (year, month, day) = time.to_calendar_date();
+                let (hour, minute, second) = time.to_hms();
+                let month = u8::from(month);
+                write!(
+                    f,
+                    "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+                )
+            }
             Err(_) => write!(f, "{} s since 1970", self.seconds),
         }
     }

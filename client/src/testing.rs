@@ -151,6 +151,7 @@ impl Nsm {
                 pcr4: None,
                 pcr8: None,
             }],
+            publishers: Vec::new(),
         }
     }
 

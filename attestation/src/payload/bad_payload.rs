@@ -120,6 +120,17 @@ impl BadPayload {
             Self::TrailingBytes { .. } => "payload-trailing-bytes",
         }
     }
+
+    /// 2: the map as such; 3: what a field holds.
+    pub(crate) fn checklist_number(&self) -> u8 {
+        match self {
+            Self::Cbor { .. }
+            | Self::UnknownField { .. }
+            | Self::DuplicateField(_)
+            | Self::TrailingBytes { .. } => 2,
+            _ => 3,
+        }
+    }
 }
 
 /// A key of the payload's map.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use x509_parser::pem::parse_x509_pem;
 
+use super::publisher::{PublisherEntry, publishers};
 use super::{AppraisalPolicy, ReferenceValues};
 use crate::certificate::BadCertificate;
 use crate::pcr::{Pcr, PcrIndex};
@@ -27,9 +28,13 @@ pub struct PolicyFile {
     /// Whether enclaves in debug mode are let through; needs `mock`.
     #[serde(default)]
     pub allow_debug: bool,
-    /// One entry per accepted image; at least one.
-    #[serde(default, rename = "measurement")]
+    /// One entry per accepted image.
+    #[serde(default, rename = "measurement", skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<MeasurementEntry>,
+    /// Those whose endorsements are accepted in place of pinned values. At least one image or one
+    /// publisher.
+    #[serde(default, rename = "publisher", skip_serializing_if = "Vec::is_empty")]
+    pub publishers: Vec<PublisherEntry>,
 }
 
 /// One accepted image. Values are 96 hexadecimal digits, none of them all zero.
@@ -107,7 +112,7 @@ impl PolicyFile {
             return Err(PolicyError::ZeroMaxAge);
         }
         // 7: an empty policy accepts nothing, and is a mistake.
-        if self.measurements.is_empty() {
+        if self.measurements.is_empty() && self.publishers.is_empty() {
             return Err(PolicyError::NoMeasurement);
         }
         Ok(AppraisalPolicy {
@@ -117,6 +122,7 @@ impl PolicyFile {
             clock_skew_ms: self.clock_skew_seconds.saturating_mul(1000),
             allow_debug: self.allow_debug,
             measurements: reference_values(&self.measurements)?,
+            publishers: publishers(&self.publishers)?,
         })
     }
 }
@@ -218,16 +224,52 @@ pub enum PolicyError {
     #[error("max_age_seconds is 0, so no document would be accepted; 300 is a good value")]
     ZeroMaxAge,
     /// No accepted image.
-    #[error("the policy accepts no image: add a [[measurement]] with label, pcr0, pcr1 and pcr2")]
+    #[error(
+        "the policy accepts no image: add a [[measurement]] with label, pcr0, pcr1 and pcr2, or a [[publisher]] with label and key"
+    )]
     NoMeasurement,
-    /// An image without a name.
-    #[error("a [[measurement]] has an empty label")]
+    /// An image or publisher without a name.
+    #[error("a [[measurement]] or [[publisher]] has an empty label")]
     EmptyLabel,
     /// Two images of one name.
     #[error("two [[measurement]] tables have the label {label:?}")]
     DuplicateLabel {
         /// The name.
         label: String,
+    },
+    /// A publisher twice.
+    #[error("two [[publisher]] tables have the label or the key of {label:?}")]
+    DuplicatePublisher {
+        /// The second one's name.
+        label: String,
+    },
+    /// A publisher's key under which nothing can be verified.
+    #[error(
+        "key of publisher {label:?} is no Ed25519 public key: expected the 64 hexadecimal digits that `sealsum-attest publisher show` prints"
+    )]
+    PublisherKey {
+        /// The publisher's name.
+        label: String,
+    },
+    /// A least version without an order.
+    #[error(
+        "min_version of publisher {label:?} is {found:?}; expected three numbers, as in \"0.1.0\""
+    )]
+    MinVersion {
+        /// The publisher's name.
+        label: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A revoked image's PCR0 of the wrong form, which would revoke nothing.
+    #[error(
+        "an entry of revoked of publisher {label:?} has {digits} characters; expected a PCR0 of 96 hexadecimal digits"
+    )]
+    Revoked {
+        /// The publisher's name.
+        label: String,
+        /// How many characters it has.
+        digits: usize,
     },
     /// A value of the wrong form.
     #[error(

@@ -2,6 +2,8 @@
 //!
 //! A register that is expected and not reported is a mismatch, never a match.
 
+use sealsum_protocol::UnixMillis;
+
 use crate::pcr::{Measurement, Pcr, PcrIndex};
 
 /// What one accepted image measures to. PCR0, 1 and 2 are always among them; none is all zero.
@@ -10,6 +12,8 @@ pub struct ReferenceValues {
     label: String,
     image: [(PcrIndex, Pcr); 3],
     further: Vec<(PcrIndex, Pcr)>,
+    /// Set if they come from an endorsement: its end.
+    not_after: Option<UnixMillis>,
 }
 
 impl ReferenceValues {
@@ -23,7 +27,20 @@ impl ReferenceValues {
             label,
             image,
             further,
+            not_after: None,
         }
+    }
+
+    /// The same, on the word of an endorsement that ends at `not_after`.
+    pub(super) fn until(mut self, not_after: UnixMillis) -> Self {
+        self.not_after = Some(not_after);
+        self
+    }
+
+    /// The end of the endorsement that they come from; `None` if the policy itself pins them.
+    #[must_use]
+    pub fn not_after(&self) -> Option<UnixMillis> {
+        self.not_after
     }
 
     /// The image's name in the policy.

@@ -135,3 +135,67 @@ fn unknown_keys_bad_values_and_double_labels_are_refused() {
     let unnamed = sound().replace("sealsum 0.1.0", "");
     assert_eq!(refused(&unnamed, None), PolicyError::EmptyLabel);
 }
+
+fn with_publisher(text: &str) -> String {
+    let key = crate::PublisherSigner::from_secret(&[7; 32]).key();
+    let entry = format!("[[publisher]]\nlabel = \"releases\"\nkey = \"{key}\"\n{text}");
+    sound() + &entry
+}
+
+#[test]
+fn a_policy_may_name_publishers_beside_or_in_place_of_images() {
+    let text = with_publisher(&format!(
+        "min_version = \"0.2.0\"\nrevoked = [\"{}\"]\n",
+        "ab".repeat(48)
+    ));
+    let file = PolicyFile::parse(&text).unwrap();
+    assert_eq!(PolicyFile::parse(&file.to_toml().unwrap()).unwrap(), file);
+    let mut alone = file.clone();
+    alone.measurements.clear();
+    assert_eq!(PolicyFile::parse(&alone.to_toml().unwrap()).unwrap(), alone);
+    assert!(alone.into_policy(None).unwrap().measurements().is_empty());
+    let policy = file.into_policy(None).unwrap();
+    let [publisher] = policy.publishers() else {
+        panic!("one publisher")
+    };
+    assert_eq!(publisher.label(), "releases");
+    assert_eq!(publisher.min_version().unwrap().to_string(), "0.2.0");
+    assert_eq!(publisher.revoked(), [Pcr::new([0xab; 48])]);
+}
+
+#[test]
+fn a_publisher_that_can_not_be_meant_is_a_mistake_of_the_policy() {
+    let key = crate::PublisherSigner::from_secret(&[7; 32])
+        .key()
+        .to_string();
+    let twice = with_publisher(&format!(
+        "[[publisher]]\nlabel = \"other\"\nkey = \"{key}\"\n"
+    ));
+    assert!(matches!(
+        refused(&twice, None),
+        PolicyError::DuplicatePublisher { .. }
+    ));
+    // The identity: a signature under it holds for anything.
+    let weak = format!("01{}", "00".repeat(31));
+    for bad in ["", "ab", weak.as_str(), &"0".repeat(65)] {
+        let text = with_publisher("").replacen(&key, bad, 1);
+        assert!(
+            matches!(refused(&text, None), PolicyError::PublisherKey { .. }),
+            "{bad}"
+        );
+    }
+    assert!(matches!(
+        refused(&with_publisher("min_version = \"1\"\n"), None),
+        PolicyError::MinVersion { .. }
+    ));
+    assert!(matches!(
+        refused(&with_publisher("revoked = [\"abcd\"]\n"), None),
+        PolicyError::Revoked { digits: 4, .. }
+    ));
+    assert!(matches!(
+        refused(&with_publisher("not_before = 1\n"), None),
+        PolicyError::Syntax(_)
+    ));
+    let nameless = with_publisher("").replacen("releases", "", 1);
+    assert_eq!(refused(&nameless, None), PolicyError::EmptyLabel);
+}

@@ -72,6 +72,7 @@ pub(crate) fn aws_policy() -> AppraisalPolicy {
             pcr4: None,
             pcr8: None,
         }],
+        publishers: Vec::new(),
     }
     .into_policy(None)
     .unwrap()

@@ -100,6 +100,7 @@ impl Mock {
             clock_skew_seconds: 10,
             allow_debug: false,
             measurements: vec![measured("this build")],
+            publishers: Vec::new(),
         }
     }
 

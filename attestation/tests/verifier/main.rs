@@ -7,8 +7,10 @@
 )]
 
 mod appraisal;
+mod audit;
 mod certificates;
 mod corpus;
+mod endorsed;
 mod envelope;
 mod evidence;
 mod freshness;

@@ -280,6 +280,7 @@ fn policy_file() -> PolicyFile {
         clock_skew_seconds: 10,
         allow_debug: false,
         measurements: vec![measured("this build")],
+        publishers: Vec::new(),
     }
 }
 
