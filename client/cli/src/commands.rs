@@ -1,11 +1,13 @@
 //! The subcommands. Each has its own file: its arguments, its one call, its report.
 
 mod collect;
+mod completions;
 mod contribute;
 mod delta;
 mod file;
 mod identity;
 mod ledger;
+mod man;
 mod operator;
 mod parent;
 mod policy;
@@ -58,6 +60,10 @@ enum Command {
     /// Show what this identity has spent, or free a round by proof
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Write a completion script for a shell
+    Completions(completions::Args),
+    /// Write the manual pages
+    Man(man::Args),
 }
 
 impl Cli {
@@ -73,6 +79,8 @@ impl Cli {
             Command::Collect(args) => args.run(self.json).await,
             Command::VerifyReceipt(args) => args.run(),
             Command::Ledger(command) => command.run(self.json).await,
+            Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
         }
     }
 }

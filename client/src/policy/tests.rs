@@ -279,6 +279,9 @@ fn a_policy_that_accepts_nothing_or_less_than_the_floor_is_refused() {
         empty(&mut file);
         assert!(matches!(file.check(), Err(PolicyError::EmptyList(_))));
     }
+    let mut file = policy_file();
+    file.budget.contributions = 0;
+    assert!(matches!(file.check(), Err(PolicyError::NoBudget)));
 }
 
 #[test]

@@ -283,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn a_truncated_file_is_said_to_be_one() {
+        let whole = file(TWO, &[0; 8]);
+        for cut in [1, 7, 20] {
+            let error = parse(&whole[..whole.len() - cut])
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.contains("it is cut off"), "{error}");
+        }
+    }
+
+    #[test]
     fn offsets_that_lie_are_refused() {
         for header in [
             TWO.replace("[2]", "[3]"),

@@ -129,11 +129,23 @@ fn a_file_of_another_kind_or_without_numbers_is_refused() {
     assert!(matches!(content(none), ContentError::Empty));
 }
 
+#[test]
+fn an_element_is_named_by_its_tensor_and_its_place_there() {
+    let two = schema(&[("a", &[2, 2], Dtype::F32), ("b", &[3], Dtype::F16)]);
+    let place = |index| Place::of(&two, index).map(|place| place.to_string());
+    assert_eq!(place(3).unwrap(), "element 3 of tensor \"a\"");
+    assert_eq!(place(4).unwrap(), "element 0 of tensor \"b\"");
+    assert_eq!(place(7), None);
+    let plain = Place::of(&plain(5), 4).unwrap();
+    assert_eq!(plain.to_string(), "element 4");
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_readers_panic(tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200), npy in proptest::bool::ANY) {
         let mut bytes = if npy { npy::MAGIC.to_vec() } else { vec![20, 0, 0, 0, 0, 0, 0, 0, b'{'] };
         bytes.extend(tail);
-        let _ = TensorFile::parse(Cursor::new(bytes), &Selection::all());
+        let _ = TensorFile::parse(Cursor::new(&bytes), &Selection::all());
+        let _ = super::tensors::whole_digest(Cursor::new(&bytes), bytes.len() as u64);
     }
 }

@@ -59,6 +59,20 @@ fn a_ledger_of_another_identity_or_trust_or_none_at_all_is_refused() {
 }
 
 #[test]
+fn a_ledger_that_another_program_holds_is_busy_and_not_damaged() {
+    let site = Site::new();
+    let path = site.folder.path().join("ledger-mock.db");
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let at_once = core::time::Duration::ZERO;
+    site.ledger.connection.busy_timeout(at_once).unwrap();
+    let busy = site.ledger.used().unwrap_err();
+    assert!(matches!(busy, LedgerError::Busy(_)), "{busy}");
+    drop(other);
+    assert_eq!(site.used(), 0);
+}
+
+#[test]
 fn a_mocks_round_is_not_spent_in_the_real_ledger() {
     let site = Site::new();
     let identity = Identity::load(site.folder.path()).unwrap();
