@@ -5,7 +5,7 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use sealsum_protocol::{Dtype, Schema};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::layout::{LayoutDifference, difference};
 use super::{FileFormat, Place, Selection, TensorFileError, Update, WriteError, to_file};
@@ -44,8 +44,8 @@ impl Delta {
     ///
     /// # Errors
     /// [`WriteError`] if the format can't hold the layout.
-    pub fn to_file(&self, format: FileFormat) -> Result<Vec<u8>, WriteError> {
-        to_file(format, &self.schema, &self.values)
+    pub fn to_file(&self, format: FileFormat) -> Result<Zeroizing<Vec<u8>>, WriteError> {
+        to_file(format, &self.schema, &self.values).map(Zeroizing::new)
     }
 
     /// Names, shapes and number types.

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use safetensors::Dtype as FileDtype;
 use safetensors::tensor::{SafeTensorError, TensorView};
 use sealsum_protocol::{Dtype, Schema, TensorSpec};
+use zeroize::Zeroizing;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -55,7 +56,8 @@ pub fn to_file(format: FileFormat, schema: &Schema, values: &[f64]) -> Result<Ve
     }
 }
 
-type Narrowed<'a> = (&'a TensorSpec, Vec<u8>);
+/// A tensor's numbers as bytes, which may be an update's.
+type Narrowed<'a> = (&'a TensorSpec, Zeroizing<Vec<u8>>);
 
 fn narrowed<'a>(schema: &'a Schema, values: &[f64]) -> Result<Vec<Narrowed<'a>>, WriteError> {
     let mut rest = values;
@@ -67,7 +69,7 @@ fn narrowed<'a>(schema: &'a Schema, values: &[f64]) -> Result<Vec<Narrowed<'a>>,
             .and_then(|elements| rest.split_at_checked(usize::try_from(elements).ok()?))
             .ok_or(WriteError::Elements)?;
         rest = others;
-        tensors.push((spec, narrow(spec.dtype, own)));
+        tensors.push((spec, Zeroizing::new(narrow(spec.dtype, own))));
     }
     if !rest.is_empty() {
         return Err(WriteError::Elements);
@@ -78,7 +80,7 @@ fn narrowed<'a>(schema: &'a Schema, values: &[f64]) -> Result<Vec<Narrowed<'a>>,
 fn npz(tensors: &[Narrowed<'_>]) -> Result<Vec<u8>, WriteError> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (spec, numbers) in tensors {
-        let array = npy::array(descr(spec)?, &spec.shape, numbers);
+        let array = Zeroizing::new(npy::array(descr(spec)?, &spec.shape, numbers));
         // No clock: the same values are the same file.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
