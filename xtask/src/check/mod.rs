@@ -5,10 +5,13 @@
 
 mod dependencies;
 mod digested;
+mod glossary;
 mod house;
 mod invariants;
+mod references;
 mod secrets;
 mod sources;
+mod specification;
 mod tcb;
 mod tree;
 
@@ -30,13 +33,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let root = workspace::root();
     let sources = sources::read(root)?;
     let mut found = 0;
-    let rules: [(&str, Findings); 6] = [
+    let rules: [(&str, Findings); 8] = [
         ("dependencies", dependencies::check()?),
         ("trusted base", tcb::check(root, &sources, options.write)?),
         ("digested types", digested::check(&sources)),
         ("secrets", secrets::check(&sources)),
         ("house rules", house::check(&sources)),
         ("invariants", invariants::check(root, &sources)),
+        ("specification", specification::check(root, &sources)),
+        ("glossary", glossary::check(root, &sources)),
     ];
     for (rule, findings) in rules {
         let verdict = if findings.is_empty() { "ok" } else { "FAILED" };
