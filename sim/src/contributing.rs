@@ -1,34 +1,18 @@
-//! Contributions, honest and hostile, and how a parent relays them.
+//! Hostile contributions, and how a parent relays these and honest ones.
 
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::messages::{Contribute, StageBlock};
 use sealsum_protocol::{
     AggregationRule, ClientId, Command, EncodedUpdate, Refusal, Reply, RoundParams, RoundTerms,
 };
-use sealsum_testkit::{Contribution, UncheckedClient};
+use sealsum_testkit::{Contribution, UncheckedClient, client_signer};
 
 use crate::model::Facts;
 use crate::op::Hostile;
 use crate::sites::SITES;
-use crate::world::{Sent, Step, World, agree, text};
+use crate::world::{Origin, Sent, Step, World, agree, text};
 
 impl World {
-    /// An honest client joins and seals, if round and ledger allow it.
-    pub(crate) fn seal(&mut self, client: u8, round: usize) -> Step {
-        let site = usize::from(client) % SITES;
-        if !self.rounds[round].honest_operator || !self.collects(round) {
-            return Ok(());
-        }
-        let terms = self.rounds[round].terms().clone();
-        if self.sites.may_seal(site, round, &terms) {
-            let made = self.make(round, site as u64, terms, 1)?;
-            self.pool.push(made);
-            self.sites
-                .spend(site, round, self.pool.len() - 1, &self.rounds);
-        }
-        Ok(())
-    }
-
     pub(crate) fn send(&mut self, client: u8, round: usize, connection: u8, half: bool) -> Step {
         let site = usize::from(client) % SITES;
         self.seal(client, round)?;
@@ -91,7 +75,7 @@ impl World {
                 };
                 let mut made = self.make(round, client, terms, 2)?;
                 made.facts.opens = Err(Refusal::WeightAboveBound);
-                made.origin.1 = made.facts.opens;
+                made.origin.opens = made.facts.opens;
                 made
             }
             Hostile::OverNorm => {
@@ -104,6 +88,7 @@ impl World {
             _ => {
                 let mut made = self.make(round, client, terms, 1)?;
                 spoil(kind, &mut made);
+                self.sign(kind, round, client, &mut made);
                 made
             }
         };
@@ -121,13 +106,19 @@ impl World {
             contribution.header.round_id = self.rounds[round].binding.round_id();
         }
         let header = &contribution.header;
+        let original = *header == of.origin.header;
         let facts = Facts {
             client: header.client,
             digest: header.digest(),
-            opens: if *header == of.origin.0 {
-                of.origin.1
+            opens: if original {
+                of.origin.opens
             } else {
                 Err(Refusal::DoesNotOpen)
+            },
+            credential: if original {
+                of.origin.credential
+            } else {
+                header.credential.is_some().then_some(false)
             },
             ..of.facts.clone()
         };
@@ -174,13 +165,60 @@ impl World {
             } else {
                 Ok(())
             },
+            credential: None,
         };
-        Ok(Sent {
+        let mut sent = Sent {
             round,
-            origin: (contribution.header.clone(), facts.opens),
+            origin: Origin {
+                header: contribution.header.clone(),
+                opens: facts.opens,
+                credential: None,
+            },
             contribution,
             facts,
-        })
+        };
+        self.sign(Hostile::Sybil, round, client, &mut sent);
+        Ok(sent)
+    }
+
+    /// Signs as the round's registry asks for, or as `kind` would rather have it.
+    fn sign(&self, kind: Hostile, round: usize, client: u64, made: &mut Sent) {
+        let epoch = self.rounds[round].registry.map(|(epoch, _)| epoch);
+        let registry = epoch.map(|epoch| &self.registries[epoch]);
+        let header = made.contribution.header.clone();
+        let (header, valid) = match (kind, registry) {
+            (Hostile::NoCredential, _) | (_, None) if kind != Hostile::AnothersPlace => {
+                let credential = None;
+                (
+                    sealsum_protocol::ContributionHeader {
+                        credential,
+                        ..header
+                    },
+                    None,
+                )
+            }
+            (Hostile::AnothersPlace, registry) => {
+                let place = registry.and_then(|registry| {
+                    let another = registry.keys().find(|key| **key != header.client)?;
+                    registry.place(another)
+                });
+                let (index, path) = place.unwrap_or_default();
+                let signer = client_signer(client);
+                (header.with_credential(&signer, index, path), Some(false))
+            }
+            (_, Some(registry)) => {
+                let place = registry.place(&header.client);
+                let valid = place.is_some();
+                let (index, path) = place.unwrap_or_default();
+                let signer = client_signer(client);
+                (header.with_credential(&signer, index, path), Some(valid))
+            }
+            (_, None) => (header, None),
+        };
+        made.contribution.header = header.clone();
+        made.facts.credential = valid;
+        made.origin.header = header;
+        made.origin.credential = valid;
     }
 
     /// Relays a contribution to its round, as far as the enclave takes it.
@@ -226,6 +264,8 @@ impl World {
             if !known.iter().any(is) {
                 known.push(place);
             }
+            let acceptances = &mut self.rounds[round].acceptances;
+            acceptances.insert(place, acceptance.clone());
         }
         Ok(())
     }
@@ -262,11 +302,14 @@ fn spoil(kind: Hostile, made: &mut Sent) {
         _ => {}
     }
     made.facts.digest = made.contribution.header.digest();
-    made.origin = (made.contribution.header.clone(), made.facts.opens);
+    made.origin.header = made.contribution.header.clone();
+    made.origin.opens = made.facts.opens;
 }
 
-/// The first id that no honest client has.
+/// Hostile clients are those from here on.
 const STRANGER: u64 = 100;
+/// Of these, whom every registry admits.
+pub(crate) const INSIDERS: [u64; 2] = [STRANGER + 1, STRANGER + 2];
 /// Fixed point of the test rounds: 12 fractional bits.
 pub(crate) const UNIT: f64 = 4096.0;
 /// Bytes of a full block at 23 bits.

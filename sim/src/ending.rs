@@ -1,16 +1,12 @@
-//! Closing, releasing, and what frees a client afterwards.
+//! Closing and releasing.
 
 use sealsum_protocol::messages::{Acknowledge, Close, Finish, ReleaseBlock};
 use sealsum_protocol::pack::{pack, unpack};
-use sealsum_protocol::receipt::AbortReceipt;
-use sealsum_protocol::{
-    ClientId, Cohort, Command, Digest, Intake, Membership, ReceiptSigner, Reply,
-};
+use sealsum_protocol::{ClientId, Cohort, Command, Digest, Intake, Reply};
 use sealsum_testkit::{ScriptedParent, UncheckedClient};
 
 use crate::model::{CloseFacts, ModelRound};
-use crate::op::{CloseAs, Proof};
-use crate::sites::SITES;
+use crate::op::CloseAs;
 use crate::world::{Step, World, agree, text};
 
 /// What the parent closed a round with.
@@ -18,6 +14,8 @@ pub(crate) struct Closed {
     parent: ScriptedParent,
     pub(crate) cohort: Cohort,
     pub(crate) members: Vec<(ClientId, Digest)>,
+    /// The model as it was then, for its sum.
+    pub(crate) model: ModelRound,
 }
 
 impl World {
@@ -82,7 +80,10 @@ impl World {
         let (reply, _) = self.say(round, 0, Command::Close(close), &[]);
         agree("close", expected, &reply)?;
         if matches!(reply, Reply::Closed(_)) && self.rounds[round].closed.is_none() {
+            let model = self.model(round).ok_or("a close of a round that is gone")?;
+            let model = model.clone();
             self.rounds[round].closed = Some(Closed {
+                model,
                 parent,
                 cohort: members.iter().copied().collect(),
                 members,
@@ -147,12 +148,12 @@ impl World {
             .closed
             .as_ref()
             .ok_or("a block before any close")?;
-        let honest = |client: &ClientId| {
-            (0..SITES as u64).any(|site| UncheckedClient::new(site).id() == *client)
-        };
+        let honest = |client: &ClientId| self.houses.site_of(client).is_some();
         let minimum = terms.min_cohort;
         self.watch
-            .block(round, &task, &closed.members, minimum, honest)
+            .block(round, &task, &closed.members, minimum, honest)?;
+        self.rounds[round].blocks.insert(index, aggregate);
+        Ok(())
     }
 
     pub(crate) fn finish(&mut self, round: usize) -> Step {
@@ -188,51 +189,5 @@ impl World {
             &[],
         );
         agree("acknowledge", expected, &reply)
-    }
-
-    /// The site's own check of a proof; a forged one frees nothing.
-    pub(crate) fn refund(&mut self, client: u8, round: usize, proof: Proof) -> Step {
-        let site = usize::from(client) % SITES;
-        let id = UncheckedClient::new(site as u64).id();
-        let real = &self.rounds[round];
-        let (key, round_id) = (real.binding.receipt_key, real.binding.round_id());
-        let forged = matches!(proof, Proof::ForgedAbort | Proof::ForgedExclusion);
-        let frees = match proof {
-            Proof::Abort => real
-                .abort
-                .as_ref()
-                .is_some_and(|receipt| receipt.verify(&key, &round_id).is_ok()),
-            Proof::ForgedAbort => ReceiptSigner::from_secret(&[3; 32])
-                .sign(AbortReceipt {
-                    round_id,
-                    discarded: 0,
-                })
-                .verify(&key, &round_id)
-                .is_ok(),
-            Proof::Exclusion | Proof::ForgedExclusion => {
-                let (Some(receipt), Some(closed)) = (&real.receipt, &real.closed) else {
-                    return Ok(());
-                };
-                let said = receipt.verify(&key, &round_id).map_err(text)?;
-                let others = closed.members.iter().filter(|(member, _)| *member != id);
-                let shown: Cohort = if forged {
-                    others.copied().collect()
-                } else {
-                    closed.cohort.clone()
-                };
-                let shown = shown.prove(&id);
-                let size = said.cohort_size.into();
-                shown.verify(&id, &said.cohort_root, size) == Ok(Membership::Out)
-            }
-        };
-        let is_in = |closed: &Closed| closed.members.iter().any(|(member, _)| *member == id);
-        let summed = real.receipt.is_some() && real.closed.as_ref().is_some_and(is_in);
-        if frees && (summed || proof == Proof::ForgedAbort) {
-            return Err(format!("{proof:?} freed a site that it says nothing of"));
-        }
-        if frees {
-            self.sites.refund(site, round);
-        }
-        Ok(())
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) opens: Result<(), Refusal>,
     /// What the blocks give, in `stream`.
     pub(crate) body: Result<(), Refusal>,
+    /// The credential, and whether it shows a key of the round's registry that signed this.
+    pub(crate) credential: Option<bool>,
 }
 
 /// What an enclave says yes with.
@@ -40,6 +42,8 @@ pub(crate) type Expected = Result<Yes, Refusal>;
 #[derive(Clone)]
 pub(crate) struct ModelRound {
     pub(crate) stream: bool,
+    /// Whether only the keys of a registry are admitted.
+    registry: bool,
     pub(crate) minimum: u32,
     pub(crate) maximum: u32,
     pub(crate) blocks: u64,
@@ -64,9 +68,16 @@ pub(crate) struct CloseFacts {
 }
 
 impl ModelRound {
-    pub(crate) fn new(stream: bool, minimum: u32, maximum: u32, blocks: u64) -> Self {
+    pub(crate) fn new(
+        stream: bool,
+        registry: bool,
+        minimum: u32,
+        maximum: u32,
+        blocks: u64,
+    ) -> Self {
         Self {
             stream,
+            registry,
             minimum,
             maximum,
             blocks,
@@ -106,6 +117,9 @@ impl ModelRound {
         if self.burned.contains(&facts.client) {
             return Err(Refusal::Burned);
         }
+        if !self.registry && facts.credential.is_some() {
+            return Err(Refusal::HeaderShape);
+        }
         if self.accepted.len() as u64 >= u64::from(self.maximum) {
             return Err(Refusal::CohortFull {
                 limit: self.maximum,
@@ -113,6 +127,9 @@ impl ModelRound {
         }
         if self.seen.contains(&facts.key) {
             return Err(Refusal::RepeatedKey);
+        }
+        if self.registry && facts.credential != Some(true) {
+            return Err(Refusal::Credential);
         }
         if matches!(&self.staged, Some((other, ..)) if *other != connection) {
             return Err(Refusal::Busy);

@@ -10,11 +10,14 @@ use sealsum_testkit::SeededRng;
 pub enum Op {
     /// Open a round: which enclave, task, repeated or new number and base model.
     Open(OpenOp),
-    /// An honest client seals, if its ledger's rule allows.
+    /// An honest client asks for an offer and seals, if policy and ledger allow; it dies as its
+    /// upload arrives.
     Seal(u8, u8),
-    /// Its stored bytes, sealed now if they are not yet, are sent on a connection: whole, or the
-    /// header only.
+    /// The bytes that arrived, sealed now if they are not yet, go to the enclave on a connection:
+    /// whole, or the header only.
     Send(u8, u8, u8, bool),
+    /// An honest client takes up its contribution again, and is answered like this.
+    Resume(u8, u8, Answering),
     /// A hostile contribution: kind, round, which contribution or id, connection.
     Hostile(Hostile, u8, u8, u8),
     /// Any contribution that was ever sent, again.
@@ -35,6 +38,8 @@ pub enum Op {
     Abort(u8),
     /// Ask for phase and count.
     Status(u8),
+    /// An honest client collects the aggregate and looks for itself.
+    Collect(u8, u8),
     /// A client asks its ledger for the round back, with a proof of this kind.
     Refund(u8, u8, Proof),
     /// The parent ends: every connection breaks.
@@ -66,6 +71,36 @@ pub struct OpenOp {
     pub wide: bool,
     /// What is wrong with the parameters.
     pub flavour: Flavour,
+    /// Whom they admit.
+    pub admit: Admit,
+}
+
+/// Whom a round admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Anybody.
+    Open,
+    /// Those in the registry of the newest epoch, or of one this far back.
+    Registry(u8),
+    /// Those in a new registry, which begins an epoch.
+    NewEpoch,
+    /// Those in the newest registry, by a grant that has run out.
+    Expired,
+}
+
+/// How the upload of a client that resumes is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answering {
+    /// By the enclave's acceptance, if there is one.
+    Honest,
+    /// By an acceptance of another key.
+    Forged,
+    /// By the acceptance of another client's contribution.
+    Anothers,
+    /// Not at all: the client dies waiting.
+    Silence,
+    /// There is none: the site has another update than the one that it sealed.
+    OtherUpdate,
 }
 
 /// What is wrong with parameters.
@@ -102,6 +137,10 @@ pub enum Hostile {
     OtherBody,
     /// A block that is too short.
     ShortBlock,
+    /// No credential; the same as none wrong under open admission.
+    NoCredential,
+    /// Another's place in the registry, signed by a key that is not in it.
+    AnothersPlace,
 }
 
 /// How a parent closes.
@@ -126,6 +165,8 @@ pub enum Proof {
     Abort,
     /// An abort receipt of another key.
     ForgedAbort,
+    /// The abort receipt of another round.
+    AnothersAbort,
     /// Receipt and cohort proof.
     Exclusion,
     /// The receipt with a proof from a cohort without this client.
@@ -146,7 +187,8 @@ fn one(rng: &mut SeededRng) -> Op {
     match rng.below(100) {
         0..3 => Op::Open(open(rng)),
         3..10 => Op::Seal(a, round),
-        10..44 => Op::Send(a, round, c % 3, c < 40),
+        10..38 => Op::Send(a, round, c % 3, c < 40),
+        38..44 => Op::Resume(a, round, pick(rng, &REPLIES)),
         44..53 => Op::Hostile(pick(rng, &HOSTILE), round, a, c % 3),
         53..57 => Op::Replay(a, c % 3),
         57..59 => Op::StrayBlock(round, c % 3),
@@ -157,7 +199,8 @@ fn one(rng: &mut SeededRng) -> Op {
         86..88 => Op::Acknowledge(round),
         88..89 => Op::Abort(round),
         89..91 => Op::Status(round),
-        91..95 => Op::Refund(a, round, pick(rng, &PROOFS)),
+        91..93 => Op::Refund(a, round, pick(rng, &PROOFS)),
+        93..95 => Op::Collect(a, round),
         95..97 => Op::RestartParent,
         97..98 => match c {
             0..60 => Op::RestartEnclave(a),
@@ -169,10 +212,22 @@ fn one(rng: &mut SeededRng) -> Op {
 }
 
 fn open(rng: &mut SeededRng) -> OpenOp {
-    let [a, b, c, d] = rng.bytes();
+    let [a, b, c, d, e] = rng.bytes();
+    let task = (a >> 1) & 1;
+    // Mostly what the task's policies want.
+    let admit = match e {
+        0..10 => Admit::Open,
+        10..20 => Admit::Registry(0),
+        _ if task == 0 => Admit::Open,
+        20..60 => Admit::NewEpoch,
+        60..75 => Admit::Registry(1 + e % 3),
+        75..85 => Admit::Expired,
+        _ => Admit::Registry(0),
+    };
     OpenOp {
         enclave: a & 1,
-        task: (a >> 1) & 1,
+        task,
+        admit,
         number_back: if b % 3 == 0 { 1 + b % 5 } else { 0 },
         base_back: if c % 3 == 0 { 1 + c % 5 } else { 0 },
         stream: d & 1 == 0,
@@ -201,7 +256,7 @@ fn pick<T: Copy>(rng: &mut SeededRng, from: &[T]) -> T {
     from[usize::try_from(place).unwrap_or(0)]
 }
 
-const HOSTILE: [Hostile; 10] = [
+const HOSTILE: [Hostile; 12] = [
     Hostile::Sybil,
     Hostile::Sybil,
     Hostile::Garbage,
@@ -212,6 +267,17 @@ const HOSTILE: [Hostile; 10] = [
     Hostile::Padding,
     Hostile::OtherBody,
     Hostile::ShortBlock,
+    Hostile::NoCredential,
+    Hostile::AnothersPlace,
+];
+const REPLIES: [Answering; 7] = [
+    Answering::Honest,
+    Answering::Honest,
+    Answering::Honest,
+    Answering::Forged,
+    Answering::Anothers,
+    Answering::Silence,
+    Answering::OtherUpdate,
 ];
 const CLOSES: [CloseAs; 9] = [
     CloseAs::Honest,
@@ -224,9 +290,10 @@ const CLOSES: [CloseAs; 9] = [
     CloseAs::ExcludingStranger,
     CloseAs::WrongIntake,
 ];
-const PROOFS: [Proof; 6] = [
+const PROOFS: [Proof; 7] = [
     Proof::Abort,
     Proof::Abort,
+    Proof::AnothersAbort,
     Proof::Exclusion,
     Proof::Exclusion,
     Proof::ForgedAbort,

@@ -14,6 +14,10 @@ pub enum Sabotage {
     NoFloor,
     /// A burned id is told to try again.
     ForgetsBurns,
+    /// Who is in no registry gets in.
+    AdmitsStrangers,
+    /// A site's ledger is put back to what it was before each contribution.
+    RestoresLedgers,
 }
 
 impl Sabotage {
@@ -24,6 +28,9 @@ impl Sabotage {
                     cohort_size: size,
                     blocks: 1,
                 })
+            }
+            (Self::AdmitsStrangers, Reply::Refused(Refusal::Credential)) => {
+                Reply::Refused(Refusal::Busy)
             }
             (Self::ForgetsBurns, Reply::Refused(Refusal::Burned)) => Reply::Refused(Refusal::Busy),
             (Self::WrongSum, reply @ Reply::Released(_)) => {

@@ -1,59 +1,152 @@
-//! Honest sites and the rule of their ledgers (I11, I12): what is spent, and what frees it.
+//! The reference model of the honest sites: what their policies accept, and the rule of their
+//! ledgers (I11, I12, I15): what is spent, and what frees it. No storage, no cryptography.
 
 use std::collections::BTreeMap;
 
-use sealsum_protocol::{Digest, RoundTerms, TaskName};
+use sealsum_protocol::{Digest, TaskName};
 
-use crate::world::RealRound;
-
-/// What every site has sealed, by round.
+/// What every site has sealed, by round, and the highest epoch that it sealed under.
 #[derive(Default)]
 pub(crate) struct Sites {
     spent: [BTreeMap<usize, Spent>; SITES],
+    epochs: [u64; SITES],
 }
 
-struct Spent {
+/// One contribution.
+#[derive(Clone)]
+pub(crate) struct Spent {
     /// Its place in the pool.
-    stored: usize,
+    pub(crate) stored: usize,
     task: TaskName,
     number: u64,
     base: Digest,
-    refunded: bool,
+    pub(crate) state: State,
+    /// Whether the enclave's yes is in the ledger.
+    pub(crate) accepted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    Summed,
+    Refunded,
+}
+
+/// What decides about a round, for one site.
+pub(crate) struct Offered {
+    pub(crate) task: TaskName,
+    pub(crate) number: u64,
+    pub(crate) base: Digest,
+    pub(crate) collects: bool,
+    pub(crate) honest_operator: bool,
+    /// Whether the task's policy wants the round's kind of admission.
+    pub(crate) wanted_admission: bool,
+    /// Epoch, whether the grant still holds, and whether the site is in the registry.
+    pub(crate) registry: Option<(u64, bool, bool)>,
+}
+
+/// Why a site does not seal, or has no acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    NoOffer,
+    Operator,
+    Admission,
+    GrantExpired,
+    OldEpoch,
+    Budget,
+    Spent,
+    NoPlace,
+    Refunded,
+    Undelivered,
+    Acceptance,
+    OtherUpdate,
+}
+
+/// What became of a request for a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refund {
+    Freed,
+    Unknown,
+    Refunded,
+    InTheSum,
+    ProvesNothing,
 }
 
 impl Sites {
-    /// Sealed for once, a round, its number and its base model are spent, until a proof.
-    pub(crate) fn may_seal(&self, site: usize, round: usize, terms: &RoundTerms) -> bool {
-        let spent = &self.spent[site];
-        let counts = || spent.values().filter(|spent| !spent.refunded);
-        let clashes = |spent: &Spent| {
-            spent.task == terms.task
-                && (spent.number == terms.round_number || spent.base == terms.base_model)
+    /// Whether a site that has nothing of this round seals for it. Sealed for once, a task's
+    /// number and base model are spent, until a proof.
+    pub(crate) fn may_seal(&self, site: usize, offered: &Offered) -> Result<(), Why> {
+        let refuse = |holds: bool, why: Why| if holds { Ok(()) } else { Err(why) };
+        refuse(offered.collects, Why::NoOffer)?;
+        refuse(offered.honest_operator, Why::Operator)?;
+        refuse(offered.wanted_admission, Why::Admission)?;
+        if let Some((epoch, holds, _)) = offered.registry {
+            refuse(holds, Why::GrantExpired)?;
+            refuse(epoch >= self.epochs[site], Why::OldEpoch)?;
+        }
+        let counts = || {
+            let spent = self.spent[site].values();
+            spent.filter(|spent| spent.state != State::Refunded)
         };
-        !spent.contains_key(&round) && counts().count() < BUDGET && !counts().any(clashes)
+        refuse(counts().count() < BUDGET as usize, Why::Budget)?;
+        let clashes = |spent: &Spent| {
+            spent.task == offered.task
+                && (spent.number == offered.number || spent.base == offered.base)
+        };
+        refuse(!counts().any(clashes), Why::Spent)?;
+        let in_registry = offered.registry.is_none_or(|(_, _, is_in)| is_in);
+        refuse(in_registry, Why::NoPlace)
     }
 
-    pub(crate) fn spend(&mut self, site: usize, round: usize, stored: usize, all: &[RealRound]) {
-        let terms = all[round].terms();
+    pub(crate) fn spend(&mut self, site: usize, round: usize, stored: usize, offered: &Offered) {
         let spent = Spent {
             stored,
-            task: terms.task.clone(),
-            number: terms.round_number,
-            base: terms.base_model,
-            refunded: false,
+            task: offered.task.clone(),
+            number: offered.number,
+            base: offered.base,
+            state: State::Open,
+            accepted: false,
         };
         self.spent[site].insert(round, spent);
+        if let Some((epoch, ..)) = offered.registry {
+            self.epochs[site] = self.epochs[site].max(epoch);
+        }
     }
 
-    /// The sealed bytes, which a refund erases.
+    pub(crate) fn spent(&self, site: usize, round: usize) -> Option<&Spent> {
+        self.spent[site].get(&round)
+    }
+
+    pub(crate) fn spent_mut(&mut self, site: usize, round: usize) -> Option<&mut Spent> {
+        self.spent[site].get_mut(&round)
+    }
+
+    /// The sealed bytes, which a refund and an acceptance erase.
     pub(crate) fn stored(&self, site: usize, round: usize) -> Option<usize> {
-        let spent = self.spent[site].get(&round)?;
-        (!spent.refunded).then_some(spent.stored)
+        let spent = self.spent(site, round)?;
+        (spent.state == State::Open).then_some(spent.stored)
     }
 
-    pub(crate) fn refund(&mut self, site: usize, round: usize) {
-        if let Some(spent) = self.spent[site].get_mut(&round) {
-            spent.refunded = true;
+    /// A proof is shown: whether it is good, and whether it shows this site in the sum.
+    pub(crate) fn refund(
+        &mut self,
+        site: usize,
+        round: usize,
+        good: bool,
+        shows_in: bool,
+    ) -> Refund {
+        let Some(spent) = self.spent[site].get_mut(&round) else {
+            return Refund::Unknown;
+        };
+        match spent.state {
+            State::Refunded => Refund::Refunded,
+            State::Summed => Refund::InTheSum,
+            State::Open if !good => Refund::ProvesNothing,
+            State::Open if shows_in => Refund::InTheSum,
+            State::Open => {
+                spent.state = State::Refunded;
+                Refund::Freed
+            }
         }
     }
 }
@@ -61,4 +154,4 @@ impl Sites {
 /// Honest clients.
 pub(crate) const SITES: usize = 8;
 /// What a site's data set may spend.
-const BUDGET: usize = 24;
+pub(crate) const BUDGET: u32 = 24;

@@ -3,16 +3,23 @@
 //! After every command the enclave's answer is compared with the model's; the first difference
 //! ends the episode.
 
-use sealsum_protocol::messages::{Abort, OpenRound, Phase, Status};
-use sealsum_protocol::receipt::{AbortReceipt, Receipt};
-use sealsum_protocol::{
-    Command, ContributionHeader, Digest, Intake, Noise, OperatorSigner, Refusal, Reply, RingBits,
-    RoundBinding, RoundParams, RoundTerms, Signature, Signed, SignedRoundParams,
-};
-use sealsum_testkit::{Contribution, Link as _, LocalEnclave, SeededRng, operator, terms};
+use std::collections::BTreeMap;
 
+use sealsum_client::BaseModel;
+use sealsum_protocol::messages::{Abort, Phase, Status};
+use sealsum_protocol::receipt::{AbortReceipt, Acceptance, Receipt};
+use sealsum_protocol::{
+    Command, ContributionHeader, Refusal, Registry, Reply, RoundBinding, RoundEvidence, RoundTerms,
+    Signed,
+};
+use sealsum_testkit::{Contribution, Link as _, SeededRng};
+use tokio::runtime::Runtime;
+
+use crate::counter::Counter;
+use crate::enclaves::{LiveEnclave, Maker, unix_time};
+use crate::houses::{Houses, set_clocks};
 use crate::model::{Expected, Facts, ModelEnclave, ModelRound, Yes};
-use crate::op::{Flavour, Op, OpenOp};
+use crate::op::Op;
 use crate::sabotage::Sabotage;
 use crate::sites::Sites;
 use crate::watch::Watch;
@@ -42,7 +49,7 @@ pub struct Figures {
 /// # Errors
 /// The first [`Violation`].
 pub fn play(seed: u64, ops: &[Op], sabotage: Sabotage) -> Result<Figures, Violation> {
-    let mut world = World::new(seed, sabotage);
+    let mut world = World::new(seed, sabotage).map_err(|what| Violation { at: 0, what })?;
     for (at, op) in ops.iter().enumerate() {
         world.step(*op).map_err(|what| Violation { at, what })?;
     }
@@ -56,22 +63,37 @@ pub fn play(seed: u64, ops: &[Op], sabotage: Sabotage) -> Result<Figures, Violat
 pub(crate) struct World {
     pub(crate) rng: SeededRng,
     pub(crate) sabotage: Sabotage,
-    enclaves: [LocalEnclave; 2],
-    models: [ModelEnclave; 2],
+    pub(crate) maker: Maker,
+    pub(crate) enclaves: [LiveEnclave; 2],
+    pub(crate) models: [ModelEnclave; 2],
     incarnations: u64,
     seed: u64,
     pub(crate) now: u64,
     pub(crate) rounds: Vec<RealRound>,
     pub(crate) pool: Vec<Sent>,
+    /// By epoch, from 0.
+    pub(crate) registries: Vec<Registry>,
     pub(crate) sites: Sites,
+    pub(crate) houses: Houses,
+    pub(crate) counter: Counter,
+    pub(crate) runtime: Runtime,
     pub(crate) watch: Watch,
 }
 
 /// A round as the parent knows it.
 pub(crate) struct RealRound {
-    enclave: usize,
+    pub(crate) enclave: usize,
+    pub(crate) task: usize,
     pub(crate) binding: RoundBinding,
+    pub(crate) evidence: RoundEvidence,
+    pub(crate) base_model: BaseModel,
     pub(crate) honest_operator: bool,
+    /// Epoch of the registry, and whether its grant holds.
+    pub(crate) registry: Option<(usize, bool)>,
+    /// The enclave's acceptances, by place in the pool.
+    pub(crate) acceptances: BTreeMap<usize, Signed<Acceptance>>,
+    /// Blocks of the aggregate that came out.
+    pub(crate) blocks: BTreeMap<u64, Vec<u8>>,
     /// Contributions that the enclave accepted, as places in the pool.
     pub(crate) accepted: Vec<usize>,
     pub(crate) closed: Option<crate::ending::Closed>,
@@ -90,28 +112,48 @@ pub(crate) struct Sent {
     pub(crate) round: usize,
     pub(crate) contribution: Contribution,
     pub(crate) facts: Facts,
-    /// The header as it was first made, and what opening that gives: a copy may be copied back.
-    pub(crate) origin: (ContributionHeader, Result<(), Refusal>),
+    pub(crate) origin: Origin,
+}
+
+/// The header as it was first made, what opening that gives, and its credential: a copy may be
+/// copied back.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) header: ContributionHeader,
+    pub(crate) opens: Result<(), Refusal>,
+    pub(crate) credential: Option<bool>,
 }
 
 pub(crate) type Step = Result<(), String>;
 
 impl World {
-    fn new(seed: u64, sabotage: Sabotage) -> Self {
-        let enclave = |n| LocalEnclave::new(seed.wrapping_mul(1_000_003).wrapping_add(n));
-        Self {
+    fn new(seed: u64, sabotage: Sabotage) -> Result<Self, String> {
+        let maker = Maker::new()?;
+        let enclave = |n| maker.boot(seed.wrapping_mul(1_000_003).wrapping_add(n));
+        let enclaves = [enclave(1)?, enclave(2)?];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(text)?;
+        set_clocks(unix_time(&maker.clock));
+        Ok(Self {
             rng: SeededRng::new(seed ^ 0x5157),
             sabotage,
-            enclaves: [enclave(1), enclave(2)],
+            enclaves,
             models: Default::default(),
             incarnations: 2,
             seed,
             now: 0,
             rounds: Vec::new(),
             pool: Vec::new(),
+            registries: Vec::new(),
             sites: Sites::default(),
+            houses: Houses::found(&maker)?,
+            counter: runtime.block_on(Counter::start())?,
+            runtime,
+            maker,
             watch: Watch::default(),
-        }
+        })
     }
 
     fn step(&mut self, op: Op) -> Step {
@@ -121,6 +163,8 @@ impl World {
             Op::Send(client, round, connection, half) => {
                 self.with(round, |w, r| w.send(client, r, connection, half))
             }
+            Op::Resume(client, round, reply) => self.with(round, |w, r| w.resume(client, r, reply)),
+            Op::Collect(client, round) => self.with(round, |w, r| w.collect(client, r)),
             Op::Hostile(kind, round, which, connection) => {
                 self.with(round, |w, r| w.hostile(kind, r, which, connection))
             }
@@ -149,8 +193,12 @@ impl World {
                 let place = usize::from(enclave % 2);
                 self.incarnations += 1;
                 let seed = self.seed.wrapping_mul(1_000_003);
-                self.enclaves[place] = LocalEnclave::new(seed.wrapping_add(self.incarnations));
+                self.enclaves[place] = self.maker.boot(seed.wrapping_add(self.incarnations))?;
                 self.models[place] = ModelEnclave::default();
+                let mut desk = self.counter.desk();
+                for gone in self.rounds.iter().filter(|round| round.enclave == place) {
+                    desk.rounds.remove(&gone.binding.round_id());
+                }
                 Ok(())
             }
             Op::Shutdown(enclave) => {
@@ -162,9 +210,8 @@ impl World {
             Op::Advance(seconds) => {
                 let millis = u64::from(seconds) * 1000;
                 self.now += millis;
-                for enclave in &self.enclaves {
-                    enclave.clock.advance(millis);
-                }
+                self.maker.clock.advance(millis);
+                set_clocks(unix_time(&self.maker.clock));
                 Ok(())
             }
         }
@@ -181,56 +228,6 @@ impl World {
     fn drop_connection(&mut self, enclave: usize, connection: u64) {
         self.enclaves[enclave].connect(connection).disconnect();
         self.models[enclave].disconnect(connection);
-    }
-
-    fn open(&mut self, op: OpenOp) -> Step {
-        let place = usize::from(op.enclave % 2);
-        let intake = if op.stream {
-            Intake::Stream
-        } else {
-            Intake::Presum
-        };
-        let (number, base) = self.watch.number(op.task, op.number_back, op.base_back);
-        let wanted = RoundTerms {
-            task: if op.task == 0 { "beds" } else { "wards" }
-                .parse()
-                .map_err(text)?,
-            round_number: number,
-            base_model: Digest::new([base; 32]),
-            ring_bits: RingBits::new(23).map_err(text)?,
-            dimension: if op.wide { 16_384 + 21 } else { 21 },
-            min_cohort: op.min.into(),
-            max_cohort: u32::from(op.min) + 2,
-            ..terms(intake)
-        };
-        let (params, mut expected) = signed(wanted.clone(), op.flavour)?;
-        let model = &mut self.models[place];
-        model.expire(self.now);
-        expected = model
-            .may_open()
-            .and(expected)
-            .and_then(|()| model.has_room());
-        let reply = self.enclaves[place].say(Command::OpenRound(Box::new(OpenRound { params })));
-        match (reply, expected) {
-            (Reply::Opened(opened), Ok(())) => {
-                let blocks = if op.wide { 2 } else { 1 };
-                let round =
-                    ModelRound::new(op.stream, wanted.min_cohort, wanted.max_cohort, blocks);
-                self.models[place].open(self.rounds.len(), round);
-                self.rounds.push(RealRound {
-                    enclave: place,
-                    binding: opened.binding,
-                    honest_operator: op.flavour != Flavour::OtherOperator,
-                    accepted: Vec::new(),
-                    closed: None,
-                    receipt: None,
-                    abort: None,
-                });
-                Ok(())
-            }
-            (Reply::Refused(found), Err(expected)) if found == expected => Ok(()),
-            (reply, expected) => Err(format!("open: expected {expected:?}, found {reply:?}")),
-        }
     }
 
     fn abort(&mut self, round: usize) -> Step {
@@ -284,40 +281,6 @@ impl World {
         let answer = enclave.connect(connection).call(command, body);
         self.sabotage.tamper(answer)
     }
-}
-
-fn signed(
-    wanted: RoundTerms,
-    flavour: Flavour,
-) -> Result<(SignedRoundParams, Result<(), Refusal>), String> {
-    let sign = |terms: RoundTerms, by: &OperatorSigner| {
-        RoundParams::new(terms)
-            .map_err(text)?
-            .sign(by)
-            .map_err(text)
-    };
-    Ok(match flavour {
-        Flavour::Honest => (sign(wanted, &operator())?, Ok(())),
-        Flavour::Forged => {
-            let mut params = sign(wanted, &operator())?;
-            params.signature = Signature::new([1; 64]);
-            (params, Err(Refusal::OperatorSignature))
-        }
-        Flavour::Noisy => {
-            let noise = Noise::DiscreteGaussian {
-                sigma: 10,
-                tail: 100,
-            };
-            let noisy = RoundTerms { noise, ..wanted };
-            (sign(noisy, &operator())?, Err(Refusal::NoiseUnsupported))
-        }
-        Flavour::OtherOperator => {
-            let other = OperatorSigner::from_secret(&[9; 32]);
-            let operator = other.key();
-            let terms = RoundTerms { operator, ..wanted };
-            (sign(terms, &other)?, Ok(()))
-        }
-    })
 }
 
 /// Compares an answer with what the model expects.

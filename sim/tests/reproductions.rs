@@ -12,6 +12,7 @@ const fn open(enclave: u8, stream: bool) -> Op {
         min: 3,
         wide: false,
         flavour: Flavour::Honest,
+        admit: sealsum_sim::Admit::Open,
     })
 }
 
