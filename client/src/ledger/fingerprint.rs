@@ -15,6 +15,8 @@ use crate::update::Update;
 /// The key of an identity's fingerprints. No `Debug` or `Clone`; zeroized on drop (I10).
 pub(super) struct FingerprintKey(Zeroizing<[u8; 32]>);
 
+sealsum_protocol::secret!(FingerprintKey, Fingerprint);
+
 impl FingerprintKey {
     pub(super) fn derive(seed: &[u8; 32]) -> Self {
         Self(Zeroizing::new(blake3::derive_key(CONTEXT, seed)))

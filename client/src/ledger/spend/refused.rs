@@ -34,7 +34,7 @@ pub enum SpendRefused {
     },
     /// The data set's budget is used up.
     #[error(
-        "this data set's budget is spent: {used} contributions count, the policy's budget.contributions is {budget}; a contribution that is proven to be in no sum comes back by `sealsum ledger refund`"
+        "this data set's budget is spent: {used} of the {budget} that the policy's budget.contributions allows; a contribution that is proven to be in no sum comes back by `sealsum ledger refund`"
     )]
     BudgetSpent {
         /// By the policy.

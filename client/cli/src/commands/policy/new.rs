@@ -1,6 +1,7 @@
 //! `sealsum policy new`: writes a commented policy. No privacy term has a default: each is given, or
 //! asked for.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
@@ -134,7 +135,10 @@ impl Args {
             rules: given_list(self.rule, "rules (sum, mean, weighted-mean)")?,
             release_weights: self.release_weights,
             budget: Budget {
-                contributions: given(self.budget, "contributions in this data set's lifetime")?,
+                contributions: match self.budget {
+                    Some(budget) => budget,
+                    None => ask::<NonZeroU32>("contributions in this data set's lifetime")?.get(),
+                },
             },
             unproven_retries: self.unproven_retries,
             consent: self.consent,
