@@ -103,6 +103,12 @@ const RULES: &[Rule] = &[
         never: &[ASYNC, NET, CLAP],
     },
     Rule {
+        name: "sealsum-attest",
+        manifest: None,
+        ours: &["sealsum-protocol", "sealsum-attestation", "sealsum-eif"],
+        never: &[ASYNC, NET],
+    },
+    Rule {
         name: "sealsum-eif",
         manifest: None,
         ours: &[],
