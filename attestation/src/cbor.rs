@@ -228,6 +228,7 @@ impl<'b> Reader<'b> {
         })
     }
 
+    /// 2: text where text and bytes where bytes are due, and no tag before either.
     fn expect(&self, expected: CborType) -> Result<usize, CborError> {
         let offset = self.decoder.position();
         let found = self.next_type()?;
@@ -241,6 +242,7 @@ impl<'b> Reader<'b> {
         Ok(offset)
     }
 
+    /// 1, 2: no strings in chunks, no open ends but the outer map's.
     fn expect_definite(&self, expected: CborType) -> Result<usize, CborError> {
         let offset = self.expect(expected)?;
         match self.raw_type()? {
@@ -256,7 +258,7 @@ impl<'b> Reader<'b> {
         self.require_minimal(offset, argument, length)
     }
 
-    /// `content` bytes follow the head whose argument is `argument`: what remains is the head's size.
+    /// 1, 2: the shortest form. `content` bytes follow the head whose argument is `argument`: what remains is the head's size.
     fn require_minimal(
         &self,
         offset: usize,

@@ -39,6 +39,7 @@ impl<'d> Certificate<'d> {
     pub(crate) fn parse(der: &'d [u8]) -> Result<Self, BadCertificate> {
         let (rest, certificate) =
             X509Certificate::from_der(der).map_err(|_| BadCertificate::Malformed)?;
+        // 4: nothing after the certificate.
         if !rest.is_empty() {
             return Err(BadCertificate::TrailingBytes { count: rest.len() });
         }
@@ -142,6 +143,7 @@ fn read_extensions(
     let mut key_usage = None;
     let mut seen = Vec::new();
     for extension in certificate.extensions() {
+        // 4: each extension once, each understood if it is critical, and no other usage.
         if seen.contains(&&extension.oid) {
             return Err(BadCertificate::DuplicateExtension);
         }

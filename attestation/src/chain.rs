@@ -82,7 +82,7 @@ impl<'d> Chain<'d> {
         Ok(Self { authorities, leaf })
     }
 
-    /// Each certificate's own duties: its role, its keyUsage, its validity.
+    /// 4: each certificate's own duties: its role, its keyUsage, its validity, the root's too.
     fn check_profiles(&self, at: UnixMillis) -> Result<(), BadChain> {
         for (index, authority) in self.authorities.iter().enumerate() {
             // How many authorities stand between this one and the leaf.
@@ -143,6 +143,7 @@ impl<'d> Chain<'d> {
                 None,
             )
             .map_err(|error| self.name_path_error(error))?;
+        // 4: none that the path does not need.
         if path.intermediate_certificates().count() == intermediates.len() {
             Ok(())
         } else {

@@ -10,6 +10,7 @@ mod appraisal;
 mod audit;
 mod certificates;
 mod corpus;
+mod documentation;
 mod endorsed;
 mod envelope;
 mod evidence;

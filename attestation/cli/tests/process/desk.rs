@@ -186,19 +186,22 @@ pub(crate) fn build_json(version: &str, [pcr0, pcr1, pcr2]: &[String; 3]) -> Str
     )
 }
 
-pub(crate) fn image() -> Vec<u8> {
-    let ramdisks: [&[u8]; 2] = [b"boot", b"application"];
-    let contents = ImageContents {
+/// [`image`]'s, around its ramdisks.
+pub(crate) fn contents<'c>(ramdisks: &'c [&'c [u8]]) -> ImageContents<'c> {
+    ImageContents {
         architecture: Architecture::X86_64,
         default_memory: 1 << 28,
         default_cpus: 2,
         kernel: b"kernel",
         command_line: b"reboot=k panic=30",
-        ramdisks: &ramdisks,
+        ramdisks,
         metadata: Some(br#"{"ImageName":"sealsum-enclave"}"#),
         signature: None,
-    };
-    contents.write().unwrap()
+    }
+}
+
+pub(crate) fn image() -> Vec<u8> {
+    contents(&[b"boot", b"application"]).write().unwrap()
 }
 
 pub(crate) fn image_registers() -> [String; 3] {

@@ -1,6 +1,11 @@
 //! Images: measured, and refused where they are malformed.
 
-use crate::desk::{Desk, image, image_registers};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+use sealsum_eif::{EnclaveImage, signature_section, to_be_signed};
+use sha2::{Digest as _, Sha384};
+
+use crate::desk::{Desk, contents, hex_of, image, image_registers};
 
 #[test]
 fn an_image_is_measured_with_the_names_that_scripts_expect() {
@@ -45,4 +50,55 @@ fn a_malformed_image_is_refused_with_its_reason_and_place() {
         (1, "image-too-short")
     );
     assert_eq!(desk.say("measure missing.eif").refusal(), (2, "file"));
+}
+
+/// The image, signed by a certificate of its own.
+fn signed_image(change: impl FnOnce(&mut Vec<u8>)) -> (rcgen::Certificate, Vec<u8>) {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
+    let pcr0 = EnclaveImage::parse(&image()).unwrap().measure().pcr0;
+    let random = SystemRandom::new();
+    let signer = EcdsaKeyPair::from_pkcs8(
+        &ECDSA_P384_SHA384_FIXED_SIGNING,
+        &key.serialize_der(),
+        &random,
+    );
+    let mut message = to_be_signed(&pcr0);
+    change(&mut message);
+    let signature = signer.unwrap().sign(&random, &message).unwrap();
+    let section = signature_section(&pcr0, certificate.pem().as_bytes(), signature.as_ref());
+    let ramdisks: [&[u8]; 2] = [b"boot", b"application"];
+    let mut contents = contents(&ramdisks);
+    contents.signature = Some(&section);
+    let image = contents.write().unwrap();
+    (certificate, image)
+}
+
+#[test]
+fn a_signed_image_has_the_register_of_its_certificate() {
+    let desk = Desk::empty();
+    let (certificate, image) = signed_image(|_| {});
+    desk.write("signed.eif", image);
+    let said = desk.say("measure signed.eif");
+    assert_eq!(said.exit, 0, "{}", said.json);
+    assert_eq!(said.text("/signature"), "verified");
+    assert_eq!(said.text("/PCR0"), image_registers()[0]);
+    let der = Sha384::digest(certificate.der());
+    let pcr8 = Sha384::new_with_prefix([0; 48])
+        .chain_update(der)
+        .finalize();
+    assert_eq!(said.text("/PCR8"), hex_of(pcr8));
+    let policy = desk.say("policy new --from signed.eif --pcr 8");
+    let pcr8 = format!("pcr8 = \"{}\"", said.text("/PCR8"));
+    assert!(policy.text("/policy").contains(&pcr8));
+}
+
+#[test]
+fn an_image_whose_signature_does_not_verify_has_no_measurement() {
+    let desk = Desk::empty();
+    let (_, forged) = signed_image(|message| message[20] ^= 1);
+    desk.write("forged.eif", forged);
+    let said = desk.say("measure forged.eif");
+    assert_eq!(said.refusal(), (1, "image-signature"));
 }

@@ -1,6 +1,7 @@
 //! `sealsum-attest` as a process: what it says and exits with, over documents that real hardware
 //! signed, images written here, and a mock's evidence.
 
+mod bindings;
 mod desk;
 mod endorsements;
 mod help;
