@@ -89,7 +89,7 @@ pub(super) fn freshness(
 ) -> String {
     let age = match judged {
         JudgedAt::Time(_) => format!("signed {} s before", at.since(signed_at) / 1000),
-        JudgedAt::ItsOwnTime => "judged at its own time, so its age is not".to_owned(),
+        JudgedAt::ItsOwnTime => "judged at its own time, whatever its age".to_owned(),
     };
     if nonce {
         format!("{age}; the nonce is the one expected")

@@ -81,8 +81,8 @@ pub(super) struct BuildFile {
     pcr1: String,
     #[serde(rename = "PCR2")]
     pcr2: String,
-    /// Only of signed images.
-    #[serde(default, rename = "PCR8", skip_serializing_if = "Option::is_none")]
+    /// Only of signed images. Null may be left out of the file; what is signed has it always.
+    #[serde(default, rename = "PCR8")]
     pcr8: Option<String>,
     eif_sha256: String,
     lock_file_sha256: String,

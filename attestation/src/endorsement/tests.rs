@@ -121,8 +121,8 @@ fn a_signing_certificates_register_is_signed_too() {
     let endorsement = Endorsement::sign(&signer(), build, UnixMillis(1_800_000_000_000));
     let json = endorsement.to_json();
     let added = super::tests::endorsement().to_json().replacen(
-        "\"eif_sha256\"",
-        &format!("\"PCR8\": \"{}\", \"eif_sha256\"", "a8".repeat(48)),
+        "\"PCR8\": null",
+        &format!("\"PCR8\": \"{}\"", "a8".repeat(48)),
         1,
     );
     assert_eq!(Endorsement::parse(&json).unwrap().verify(), Ok(()));
@@ -135,4 +135,48 @@ fn i17_no_signature_of_the_protocol_passes_for_an_endorsement() {
     let message = endorsement().message();
     assert_eq!(usize::from(message[0]), LABEL.len());
     assert_eq!(&message[1..=LABEL.len()], LABEL.as_bytes());
+}
+
+/// The page's words for other implementations, byte by byte.
+#[test]
+fn what_is_signed_is_what_the_page_says() {
+    let message = endorsement().message();
+    let text = |value: &str| {
+        let length = u8::try_from(value.len()).unwrap();
+        let head = match length {
+            0..=23 => vec![0x60 | length],
+            _ => vec![0x78, length],
+        };
+        [head, value.as_bytes().to_vec()].concat()
+    };
+    let mut expected = vec![22];
+    expected.extend_from_slice(b"sealsum/v1/endorsement");
+    expected.push(0xa3);
+    expected.extend(text("measurements"));
+    expected.push(0xaa);
+    for (key, value) in [
+        ("version", "0.2.0".to_owned()),
+        ("commit", "c0".repeat(20)),
+        ("PCR0", "a0".repeat(48)),
+        ("PCR1", "a1".repeat(48)),
+        ("PCR2", "a2".repeat(48)),
+    ] {
+        expected.extend([text(key), text(&value)].concat());
+    }
+    expected.extend([text("PCR8"), vec![0xf6]].concat());
+    for (key, byte) in [
+        ("eif_sha256", "e0"),
+        ("lock_file_sha256", "10"),
+        ("kernel_sha256", "b0"),
+    ] {
+        expected.extend([text(key), text(&byte.repeat(32))].concat());
+    }
+    expected.extend([text("compilers"), vec![0xa1], text("rustc"), text("1.95.0")].concat());
+    expected.extend(text("not_after_ms"));
+    expected.push(0x1b);
+    expected.extend(1_800_000_000_000_u64.to_be_bytes());
+    expected.extend(text("publisher"));
+    expected.extend([0x58, 32]);
+    expected.extend(signer().key().as_bytes());
+    assert_eq!(message, expected);
 }

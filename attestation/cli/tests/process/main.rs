@@ -7,6 +7,7 @@ mod endorsements;
 mod help;
 mod images;
 mod mock;
+mod page;
 mod policies;
 mod real_documents;
 mod refusals;

@@ -47,7 +47,11 @@ pub(super) fn of(audit: &Audit, policy: &AppraisalPolicy, at: JudgedAt) -> Repor
                 "check": rejection.checklist_number(),
             });
             let number = rejection.checklist_number();
-            let _ = writeln!(text, "REJECTED   {} (point {number})", rejection.code());
+            let code = rejection.code();
+            let _ = writeln!(text, "REJECTED   {code} (point {number})");
+            if !archived && ["certificate-expired", "too-old"].contains(&code) {
+                text.push_str(KEPT);
+            }
             Report::new(json, text).rejected()
         }
     }
@@ -83,3 +87,5 @@ const fn sign(outcome: Outcome) -> char {
         Outcome::NotReached => '·',
     }
 }
+
+const KEPT: &str = "hint       evidence that was kept is judged with --archived, or with --at at a time of its own\n";
