@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use sealsum_client::update::{FileFormat, to_file, to_npy};
 use sealsum_client::{BaseModel, Identity, Ledger, RoundPolicy, VerifiedAggregate, collect};
-use sealsum_protocol::{Dtype, RoundId, canonical};
+use sealsum_protocol::{Digest, Dtype, RoundId, canonical};
 use serde_json::json;
 
 use super::file;
@@ -56,6 +56,29 @@ enum Format {
     LaidOut(FileFormat, BaseModel),
 }
 
+impl Format {
+    /// A file of the values, of a round whose updates are laid out so.
+    fn of(&self, values: &[f64], layout: &Digest) -> Result<Vec<u8>, Failure> {
+        let Self::LaidOut(format, model) = self else {
+            return Ok(to_npy(values));
+        };
+        // Equal dimensions are not enough: values would stand under others' names.
+        if model.schema().digest() != *layout {
+            let detail = "the round's updates are laid out otherwise than --base-model: give a file of their layout, with the round's --select and --exclude; or leave --base-model out and write .npy";
+            return Err(Failure::configuration("layout", &detail));
+        }
+        let mut schema = model.schema().clone();
+        if *format == FileFormat::Npy {
+            // Nothing of the sum is lost to the model's number type.
+            schema
+                .tensors
+                .iter_mut()
+                .for_each(|spec| spec.dtype = Dtype::F64);
+        }
+        Ok(to_file(*format, &schema, values)?)
+    }
+}
+
 impl Args {
     pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         let policy = RoundPolicy::load(&self.policy)?;
@@ -96,25 +119,8 @@ impl Args {
     }
 
     fn save(&self, format: &Format, aggregate: &VerifiedAggregate) -> Result<(), Failure> {
-        let bytes = match format {
-            Format::Flat => to_npy(&aggregate.values),
-            Format::LaidOut(format, model) => {
-                // Equal dimensions are not enough: values would stand under others' names.
-                if model.schema().digest() != aggregate.verified.terms().schema {
-                    let detail = "the round's updates are laid out otherwise than --base-model: give a file of their layout, with the round's --select and --exclude; or leave --base-model out and write .npy";
-                    return Err(Failure::configuration("layout", &detail));
-                }
-                let mut schema = model.schema().clone();
-                if *format == FileFormat::Npy {
-                    // Nothing of the sum is lost to the model's number type.
-                    schema
-                        .tensors
-                        .iter_mut()
-                        .for_each(|spec| spec.dtype = Dtype::F64);
-                }
-                to_file(*format, &schema, &aggregate.values)?
-            }
-        };
+        let layout = aggregate.verified.terms().schema;
+        let bytes = format.of(&aggregate.values, &layout)?;
         file::write(&self.out, &bytes)?;
         if let Some(path) = &self.aggregate {
             file::write(path, &aggregate.packed)?;
@@ -168,3 +174,45 @@ const EXAMPLE: &str = "Example:
       --out mean.npy --base-model model.npy --aggregate aggregate.bin \\
       --receipt receipt.cbor --evidence evidence.cbor \\
       6ac3c336e4094835293a3fed8a4b5fedde1b5e2626d9838fed50693bba00af0e";
+
+#[cfg(test)]
+mod tests {
+    use sealsum_client::Selection;
+    use sealsum_protocol::{Schema, TensorSpec};
+
+    use super::*;
+
+    /// A model of two by three 32-bit floats.
+    fn model() -> BaseModel {
+        let tensor = TensorSpec {
+            name: String::new(),
+            shape: vec![2, 3],
+            dtype: Dtype::F32,
+        };
+        let schema = Schema {
+            tensors: vec![tensor],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.npy");
+        let bytes = to_file(FileFormat::Npy, &schema, &[0.0; 6]).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        BaseModel::read(&path, &Selection::all()).unwrap()
+    }
+
+    #[test]
+    fn an_array_has_the_models_shape_and_all_of_the_sum() {
+        let layout = model().schema().digest();
+        let values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+        let shaped = Format::LaidOut(FileFormat::Npy, model());
+        let bytes = shaped.of(&values, &layout).unwrap();
+        let head = String::from_utf8_lossy(&bytes);
+        assert!(head.contains("<f8") && head.contains("(2, 3,)"), "{head}");
+        let numbers: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert!(bytes.ends_with(&numbers));
+        let flat = Format::Flat.of(&values, &layout).unwrap();
+        assert!(String::from_utf8_lossy(&flat).contains("(6,)"));
+        // Under another layout the values would be misnamed.
+        let other = Digest::new([1; 32]);
+        assert_eq!(shaped.of(&values, &other).unwrap_err().code, "layout");
+    }
+}
