@@ -26,7 +26,13 @@ pub(crate) struct Document {
 impl Document {
     /// Reads DOC: a file, or `-`.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        file::read(path, file::TEXT_LIMIT).map(Self::unwrap)
+        let bytes = file::read(path, file::TEXT_LIMIT)?;
+        // What a server answers in place of a document, most often.
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            let detail = "is JSON; expected an attestation document, raw, base64 or hexadecimal";
+            return Err(Failure::content("document", path, &detail));
+        }
+        Ok(Self::unwrap(bytes))
     }
 
     /// Takes away what is wrapped around the document. Bytes that are nothing known are left as

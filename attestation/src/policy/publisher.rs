@@ -13,8 +13,10 @@ use crate::pcr::{Pcr, PcrIndex};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublisherEntry {
-    /// A name for verdicts; non-empty, and given once.
-    pub label: String,
+    /// A name for verdicts; non-empty, and given once. Without one it is `publisher` and the key's
+    /// first digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The Ed25519 key: 64 hexadecimal digits.
     pub key: String,
     /// The least version that counts, as in `0.1.0`.
@@ -123,7 +125,7 @@ pub(super) fn publishers(entries: &[PublisherEntry]) -> Result<Vec<Publisher>, P
             .any(|other| other.label == publisher.label || other.key == publisher.key)
         {
             return Err(PolicyError::DuplicatePublisher {
-                label: entry.label.clone(),
+                label: publisher.label,
             });
         }
         publishers.push(publisher);
@@ -133,12 +135,14 @@ pub(super) fn publishers(entries: &[PublisherEntry]) -> Result<Vec<Publisher>, P
 
 impl PublisherEntry {
     fn check(&self) -> Result<Publisher, PolicyError> {
-        if self.label.is_empty() {
-            return Err(PolicyError::EmptyLabel);
-        }
+        let label = match &self.label {
+            Some(label) if label.is_empty() => return Err(PolicyError::EmptyLabel),
+            Some(label) => label.clone(),
+            None => format!("publisher {:.8}", self.key),
+        };
         let key = self.key.parse().ok().filter(PublisherKey::is_sound).ok_or(
             PolicyError::PublisherKey {
-                label: self.label.clone(),
+                label: label.clone(),
             },
         )?;
         let min_version = self
@@ -146,7 +150,7 @@ impl PublisherEntry {
             .as_ref()
             .map(|text| {
                 text.parse().map_err(|_| PolicyError::MinVersion {
-                    label: self.label.clone(),
+                    label: label.clone(),
                     found: text.clone(),
                 })
             })
@@ -156,13 +160,13 @@ impl PublisherEntry {
             .iter()
             .map(|digits| {
                 Pcr::from_hex(digits).ok_or_else(|| PolicyError::Revoked {
-                    label: self.label.clone(),
+                    label: label.clone(),
                     digits: digits.len(),
                 })
             })
             .collect::<Result<_, _>>()?;
         Ok(Publisher {
-            label: self.label.clone(),
+            label,
             key,
             min_version,
             revoked,

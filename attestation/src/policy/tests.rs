@@ -196,6 +196,10 @@ fn a_publisher_that_can_not_be_meant_is_a_mistake_of_the_policy() {
         refused(&with_publisher("not_before = 1\n"), None),
         PolicyError::Syntax(_)
     ));
+    let unnamed = with_publisher("").replacen("label = \"releases\"\n", "", 1);
+    let unnamed = PolicyFile::parse(&unnamed).unwrap().into_policy(None);
+    let label = format!("publisher {:.8}", key);
+    assert_eq!(unnamed.unwrap().publishers()[0].label(), label);
     let nameless = with_publisher("").replacen("releases", "", 1);
     assert_eq!(refused(&nameless, None), PolicyError::EmptyLabel);
 }

@@ -2,6 +2,7 @@
 
 use sealsum_attestation::{
     Audit, Check, Endorsement, ExpectedNonce, ExpectedUserData, JudgedAt, Outcome, Question, Trust,
+    appraise_archived, appraise_offer,
 };
 use sealsum_protocol::{ClientNonce, NoncePath, RoundOffer, UnixMillis, nonce};
 
@@ -196,4 +197,52 @@ fn every_real_document_fails_where_it_should_under_a_policy_for_none_of_them() {
         assert_eq!(failed.unwrap().number, number);
         assert_eq!(audit.checks().len(), 9);
     }
+}
+
+/// One checklist, not two: whatever is wrong, the audit rejects what the appraisal rejects.
+#[test]
+fn audit_and_appraisal_reject_the_same_for_the_same_reason() {
+    let mock = Mock::boot();
+    let policy = mock.policy();
+    let sound = mock.offer(round().0);
+    let offers = [
+        sound.clone(),
+        mock.offer_with(|payload| payload.nonce = None),
+        mock.offer_with(|payload| payload.user_data = None),
+        mock.offer_with(|payload| drop(payload.pcrs.insert(0, vec![0; 48]))),
+        mock.offer_with(|payload| drop(payload.pcrs.insert(1, vec![1; 48]))),
+        mock.offer_with(|payload| payload.timestamp_ms -= 300_001),
+        mock.offer_with(|payload| payload.timestamp_ms += 9_000),
+        mock.offer_with(|payload| payload.timestamp_ms += 10_001),
+    ];
+    let flipped = (0..sound.evidence.len()).step_by(31).map(|place| {
+        let mut offer = sound.clone();
+        offer.evidence[place] ^= 0x20;
+        offer
+    });
+    let mut rejected = 0;
+    for offer in offers.into_iter().chain(flipped) {
+        for now in [NOW.0 - 4_000, NOW.0, NOW.0 + 300_001].map(UnixMillis) {
+            let question = Question {
+                at: JudgedAt::Time(now),
+                endorsement: None,
+                nonce: Some(ExpectedNonce::Along(&NONCE, &offer.nonce_path)),
+                user_data: Some(ExpectedUserData::Binding(&offer.binding)),
+            };
+            let audit = Audit::of(&offer.evidence, &policy, &question);
+            let appraised = appraise_offer(&offer, &policy, now, &NONCE);
+            assert_eq!(audit.verdict().err(), appraised.as_ref().err());
+            rejected += usize::from(appraised.is_err());
+        }
+        let question = Question {
+            at: JudgedAt::ItsOwnTime,
+            endorsement: None,
+            nonce: None,
+            user_data: Some(ExpectedUserData::Binding(&offer.binding)),
+        };
+        let audit = Audit::of(&offer.evidence, &policy, &question);
+        let archived = appraise_archived(&offer.evidence, offer.binding.clone(), &policy);
+        assert_eq!(audit.verdict().err(), archived.err().as_ref());
+    }
+    assert!(rejected > 100, "{rejected}");
 }

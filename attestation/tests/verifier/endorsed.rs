@@ -17,7 +17,7 @@ fn signer() -> PublisherSigner {
 
 fn publisher() -> PublisherEntry {
     PublisherEntry {
-        label: "releases".to_owned(),
+        label: Some("releases".to_owned()),
         key: signer().key().to_string(),
         min_version: None,
         revoked: Vec::new(),

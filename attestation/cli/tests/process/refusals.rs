@@ -144,6 +144,11 @@ fn usage_and_configuration_are_no_verdict() {
             "verify missing.cbor --archived --policy policy.toml".to_owned(),
             "file",
         ),
+        (
+            "verify measurements.json --archived --policy policy.toml".to_owned(),
+            "document",
+        ),
+        ("inspect measurements.json".to_owned(), "document"),
         ("judge document.cbor".to_owned(), "usage"),
     ] {
         let said = desk.say(&line);
