@@ -223,6 +223,9 @@ impl World {
 
     /// Relays a contribution to its round, as far as the enclave takes it.
     fn relay(&mut self, place: usize, connection: u64, half: bool) -> Step {
+        if self.hosted.is_some() {
+            return self.hosted_relay(place);
+        }
         let Sent {
             round,
             contribution,

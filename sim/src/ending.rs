@@ -2,7 +2,7 @@
 
 use sealsum_protocol::messages::{Acknowledge, Close, Finish, ReleaseBlock};
 use sealsum_protocol::pack::{pack, unpack};
-use sealsum_protocol::{ClientId, Cohort, Command, Digest, Intake, Reply};
+use sealsum_protocol::{ClientId, Cohort, Command, Digest, Intake, Receipt, Reply, Signed};
 use sealsum_testkit::{ScriptedParent, UncheckedClient};
 
 use crate::model::{CloseFacts, ModelRound};
@@ -11,7 +11,7 @@ use crate::world::{Step, World, agree, text};
 
 /// What the parent closed a round with.
 pub(crate) struct Closed {
-    parent: ScriptedParent,
+    pub(crate) parent: ScriptedParent,
     pub(crate) cohort: Cohort,
     pub(crate) members: Vec<(ClientId, Digest)>,
     /// The model as it was then, for its sum.
@@ -127,9 +127,15 @@ impl World {
         });
         let (reply, aggregate) = self.say(round, 0, command, &body);
         agree("release", expected, &reply)?;
-        if !matches!(reply, Reply::Released(_)) {
-            return Ok(());
+        if matches!(reply, Reply::Released(_)) {
+            return self.came_out(round, index, aggregate);
         }
+        Ok(())
+    }
+
+    /// A block of the aggregate is out: it has to be the plain sum, and one that may come out.
+    pub(crate) fn came_out(&mut self, round: usize, index: u64, aggregate: Vec<u8>) -> Step {
+        let layout = self.rounds[round].binding.params.params.layout();
         let elements = layout.elements(index).ok_or("a block beyond the last")?;
         let found = unpack(&aggregate, layout.bits(), elements).map_err(text)?;
         let model = self.model(round).ok_or("a block of a round that is gone")?;
@@ -161,7 +167,16 @@ impl World {
         let expected = self.expect(round, ModelRound::finish);
         let (reply, _) = self.say(round, 0, Command::Finish(Finish { round_id }), &[]);
         agree("finish", expected, &reply)?;
-        if let Reply::Receipt(receipt) = reply {
+        match reply {
+            Reply::Receipt(receipt) => self.got_receipt(round, *receipt),
+            _ => Ok(()),
+        }
+    }
+
+    /// A receipt is out: it has to be about what Close fixed.
+    pub(crate) fn got_receipt(&mut self, round: usize, receipt: Signed<Receipt>) -> Step {
+        let round_id = self.rounds[round].binding.round_id();
+        {
             let real = &mut self.rounds[round];
             let said = receipt
                 .verify(&real.binding.receipt_key, &round_id)
@@ -174,7 +189,7 @@ impl World {
                 return Err("the receipt is not about the cohort that Close fixed".to_owned());
             }
             self.watch.receipt(round, &receipt)?;
-            real.receipt = Some(*receipt);
+            real.receipt = Some(receipt);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::world::text;
 pub(crate) struct Houses {
     identities: Vec<Identity>,
     policies: [RoundPolicy; 2],
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Houses {
@@ -41,7 +41,7 @@ impl Houses {
                 policy(TASKS[0], AdmissionTerm::Open, maker)?,
                 policy(TASKS[1], authority, maker)?,
             ],
-            _folder: folder,
+            folder,
         })
     }
 
@@ -52,6 +52,11 @@ impl Houses {
     /// The site whose id this is.
     pub(crate) fn site_of(&self, client: &ClientId) -> Option<usize> {
         (0..SITES).find(|site| self.id(*site) == *client)
+    }
+
+    /// Everything of the episode that lies on a disk.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn site_folder(&self, site: usize) -> &Path {

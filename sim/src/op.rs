@@ -42,8 +42,9 @@ pub enum Op {
     Collect(u8, u8),
     /// A client asks its ledger for the round back, with a proof of this kind.
     Refund(u8, u8, Proof),
-    /// The parent ends: every connection breaks.
-    RestartParent,
+    /// The parent ends: every connection breaks. A shipped one ends in the way that this names, and
+    /// starts again.
+    RestartParent(u8),
     /// An enclave ends without a word; another takes its place.
     RestartEnclave(u8),
     /// An enclave is told to shut down.
@@ -201,7 +202,7 @@ fn one(rng: &mut SeededRng) -> Op {
         89..91 => Op::Status(round),
         91..93 => Op::Refund(a, round, pick(rng, &PROOFS)),
         93..95 => Op::Collect(a, round),
-        95..97 => Op::RestartParent,
+        95..97 => Op::RestartParent(a),
         97..98 => match c {
             0..60 => Op::RestartEnclave(a),
             60..80 => Op::Shutdown(a),

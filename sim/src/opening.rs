@@ -6,8 +6,8 @@ use sealsum_client::BaseModel;
 use sealsum_protocol::messages::OpenRound;
 use sealsum_protocol::{
     Admission, ClientNonce, Command, Intake, Noise, OperatorSigner, Refusal, Registry,
-    RegistryGrant, Reply, RingBits, RoundEvidence, RoundParams, RoundTerms, Signature,
-    SignedRoundParams, UnixMillis,
+    RegistryGrant, Reply, RingBits, RoundBinding, RoundEvidence, RoundParams, RoundTerms,
+    Signature, SignedRoundParams, UnixMillis,
 };
 use sealsum_testkit::{Link as _, client_id, operator, terms};
 
@@ -22,7 +22,10 @@ use crate::world::{RealRound, Step, World, text};
 
 impl World {
     pub(crate) fn open(&mut self, op: OpenOp) -> Step {
-        let place = usize::from(op.enclave % 2);
+        let place = match self.hosted {
+            Some(_) => 0,
+            None => usize::from(op.enclave % 2),
+        };
         let intake = if op.stream {
             Intake::Stream
         } else {
@@ -52,30 +55,27 @@ impl World {
             .may_open()
             .and(expected)
             .and_then(|()| model.has_room());
-        let reply = self.enclaves[place].say(Command::OpenRound(Box::new(OpenRound { params })));
-        match (reply, expected) {
-            (Reply::Opened(opened), Ok(())) => {
-                let blocks = if op.wide { 2 } else { 1 };
-                let round = ModelRound::new(
+        let opened = if self.hosted.is_some() {
+            self.hosted_open(&params)?.map_err(|_| None)
+        } else {
+            self.scripted_open(place, params)?.map_err(Some)
+        };
+        match (opened, expected) {
+            (Ok((binding, evidence)), Ok(())) => {
+                let model = ModelRound::new(
                     op.stream,
                     registry.is_some(),
                     wanted.min_cohort,
                     wanted.max_cohort,
-                    blocks,
+                    if op.wide { 2 } else { 1 },
                 );
-                self.models[place].open(self.rounds.len(), round);
-                let binding = opened.binding;
-                let offered = (self.enclaves[place].clone(), binding.clone());
-                let round_id = binding.round_id();
-                self.counter.desk().rounds.insert(round_id, offered);
-                let nonce = ClientNonce::new(self.rng.bytes());
-                let evidence = attest(&self.enclaves[place], round_id, nonce)?.into();
+                self.models[place].open(self.rounds.len(), model);
                 self.rounds.push(RealRound {
                     enclave: place,
                     task,
                     evidence: RoundEvidence {
                         binding: binding.clone(),
-                        evidence,
+                        evidence: evidence.into(),
                     },
                     binding,
                     base_model,
@@ -87,11 +87,36 @@ impl World {
                     closed: None,
                     receipt: None,
                     abort: None,
+                    lost: false,
                 });
                 Ok(())
             }
-            (Reply::Refused(found), Err(expected)) if found == expected => Ok(()),
-            (reply, expected) => Err(format!("open: expected {expected:?}, found {reply:?}")),
+            (Err(Some(found)), Err(expected)) if found == expected => Ok(()),
+            // The parent has words of its own.
+            (Err(None), Err(_)) => Ok(()),
+            (found, expected) => Err(format!("open: expected {expected:?}, found {found:?}")),
+        }
+    }
+
+    /// Opens a round in an enclave and puts it on offer; gives its binding, and evidence to keep.
+    fn scripted_open(
+        &mut self,
+        place: usize,
+        params: SignedRoundParams,
+    ) -> Result<Result<(RoundBinding, Vec<u8>), Refusal>, String> {
+        let enclave = &mut self.enclaves[place];
+        match enclave.say(Command::OpenRound(Box::new(OpenRound { params }))) {
+            Reply::Opened(opened) => {
+                let binding = opened.binding;
+                let round_id = binding.round_id();
+                let nonce = ClientNonce::new(self.rng.bytes());
+                let evidence = attest(enclave, round_id, nonce)?;
+                let offered = (enclave.clone(), binding.clone());
+                self.counter.desk().rounds.insert(round_id, offered);
+                Ok(Ok((binding, evidence)))
+            }
+            Reply::Refused(refusal) => Ok(Err(refusal)),
+            other => Err(format!("open: unexpected {other:?}")),
         }
     }
 

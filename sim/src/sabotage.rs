@@ -18,6 +18,8 @@ pub enum Sabotage {
     AdmitsStrangers,
     /// A site's ledger is put back to what it was before each contribution.
     RestoresLedgers,
+    /// The parent's disk is empty after a restart.
+    ParentForgets,
 }
 
 impl Sabotage {

@@ -2,7 +2,9 @@
 //!
 //! The model says beforehand whether the site seals and, if not, which of its reasons comes first.
 
-use sealsum_client::{ContributeOptions, Contributed, Target, Update};
+use std::time::Duration;
+
+use sealsum_client::{ContributeOptions, ContributeRefused, Contributed, Target, Update};
 use sealsum_protocol::fixed::OutOfRange;
 use sealsum_protocol::receipt::Acceptance;
 use sealsum_protocol::{Digest, ReceiptSigner, Registry, canonical, upload};
@@ -40,6 +42,7 @@ impl World {
         let uploads = std::mem::take(&mut self.counter.desk().uploads);
         match (expected, outcome, uploads.as_slice()) {
             (Ok(()), None, [upload]) => {
+                self.figures.deaths += 1;
                 let sent = self.arrived(site, round, value, upload)?;
                 self.pool.push(sent);
                 self.sites.spend(site, round, self.pool.len() - 1, &offered);
@@ -109,6 +112,7 @@ impl World {
             (_, _, Answering::Honest) => (Some(Err(Why::Undelivered)), true),
             _ => (Some(Err(Why::Acceptance)), true),
         };
+        self.figures.deaths += u64::from(outcome.is_none());
         let found = outcome.map(|done| done.map(|contributed| contributed.is_some()));
         let same = match (expected, found) {
             (None, None) | (Some(Ok(())), Some(Ok(true))) => true,
@@ -147,11 +151,6 @@ impl World {
         };
         let real = &self.rounds[round];
         let update = self.update(round, value);
-        let options = ContributeOptions {
-            weight: 1,
-            out_of_range: OutOfRange::Refuse,
-            refund: false,
-        };
         let target = Target::Round(real.binding.round_id());
         let base_model = real.base_model.clone();
         let registry = real.registry.map(|(epoch, _)| &self.registries[epoch]);
@@ -161,7 +160,7 @@ impl World {
             let contribute = async {
                 let round = client.join(&target, base_model, true).await;
                 let contributed = match round {
-                    Ok(round) => round.contribute(&update, options, |_, _| {}).await,
+                    Ok(round) => round.contribute(&update, OPTIONS, |_, _| {}).await,
                     Err(refused) => Err(refused.into()),
                 };
                 contributed.map_err(|refused| why(&refused))
@@ -176,6 +175,42 @@ impl World {
             std::fs::write(&ledger, before).map_err(text)?;
         }
         settle(outcome)
+    }
+
+    /// All of `contribute --round`, at the shipped parent; `None` if it was not done by `deadline`,
+    /// and died of that.
+    pub(crate) fn contribute_until(
+        &mut self,
+        site: usize,
+        round: usize,
+        value: i64,
+        deadline: Option<Duration>,
+    ) -> Result<Outcome, String> {
+        let real = &self.rounds[round];
+        let round_id = real.binding.round_id();
+        let (target, base_model) = (Target::Round(round_id), real.base_model.clone());
+        let update = self.update(round, value);
+        let registry = real.registry.map(|(epoch, _)| &self.registries[epoch]);
+        let mut client = self.houses.client(site, real.task, self.url(), registry)?;
+        let outcome = self.runtime.block_on(async {
+            let contribute = async {
+                if let Some(again) = client
+                    .resend(&round_id, (&update, 1), true, |_, _| {})
+                    .await?
+                {
+                    return Ok(again);
+                }
+                let round = client.join(&target, base_model, true).await?;
+                round.contribute(&update, OPTIONS, |_, _| {}).await
+            };
+            match deadline {
+                None => Some(contribute.await),
+                Some(deadline) => tokio::time::timeout(deadline, contribute).await.ok(),
+            }
+        });
+        settle(
+            outcome.map(|done: Result<_, ContributeRefused>| done.map_err(|refused| why(&refused))),
+        )
     }
 
     fn resend(
@@ -208,7 +243,7 @@ impl World {
     }
 
     /// What decides about a round, for a site.
-    fn offered(&mut self, site: usize, round: usize) -> Offered {
+    pub(crate) fn offered(&mut self, site: usize, round: usize) -> Offered {
         let collects = self.collects(round);
         let real = &self.rounds[round];
         let is_in = |registry: &Registry| registry.keys().any(|key| *key == self.houses.id(site));
@@ -228,7 +263,13 @@ impl World {
     }
 
     /// An honest upload as the parent has it.
-    fn arrived(&self, site: usize, round: usize, value: i64, bytes: &[u8]) -> Result<Sent, String> {
+    pub(crate) fn arrived(
+        &self,
+        site: usize,
+        round: usize,
+        value: i64,
+        bytes: &[u8],
+    ) -> Result<Sent, String> {
         let (length, rest) = bytes.split_first_chunk().ok_or("an empty upload")?;
         let length = upload::header_length(*length).map_err(text)?;
         let (header, body) = rest
@@ -302,3 +343,9 @@ fn settle<T>(
         Some(Err(Err(words))) => Err(words),
     }
 }
+
+const OPTIONS: ContributeOptions = ContributeOptions {
+    weight: 1,
+    out_of_range: OutOfRange::Refuse,
+    refund: false,
+};

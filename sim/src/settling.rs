@@ -34,7 +34,7 @@ impl World {
         ];
         let path = |(name, file)| (format!("/v1/rounds/{round_id}/{name}"), file);
         self.counter.desk().files = files.map(path).into();
-        let parent = sealsum_client::Parent::new(&self.counter.url).map_err(text)?;
+        let parent = sealsum_client::Parent::new(self.url()).map_err(text)?;
         let mut ledger = self.houses.ledger(site)?;
         let policy = self.houses.policy(real.task);
         let found = self.runtime.block_on(collect(

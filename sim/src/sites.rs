@@ -142,7 +142,11 @@ impl Sites {
             State::Refunded => Refund::Refunded,
             State::Summed => Refund::InTheSum,
             State::Open if !good => Refund::ProvesNothing,
-            State::Open if shows_in => Refund::InTheSum,
+            // A proof against the site is one too: it knows now that it is in.
+            State::Open if shows_in => {
+                spent.state = State::Summed;
+                Refund::InTheSum
+            }
             State::Open => {
                 spent.state = State::Refunded;
                 Refund::Freed

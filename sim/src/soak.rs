@@ -2,7 +2,7 @@
 
 use crate::op::{Op, draw};
 use crate::sabotage::Sabotage;
-use crate::world::{Figures, Violation, play};
+use crate::world::{Figures, ParentAs, Violation, play};
 
 /// An episode that failed.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Failure {
 
 /// Plays `ops` operations in episodes derived from `seed`.
 #[must_use]
-pub fn soak(seed: u64, ops: u64, sabotage: Sabotage) -> (Figures, Vec<Failure>) {
+pub fn soak(seed: u64, ops: u64, parent: ParentAs, sabotage: Sabotage) -> (Figures, Vec<Failure>) {
     let (mut figures, mut failures) = (Figures::default(), Vec::new());
     let mut episode = 0;
     while figures.ops < ops {
@@ -27,12 +27,14 @@ pub fn soak(seed: u64, ops: u64, sabotage: Sabotage) -> (Figures, Vec<Failure>) 
             .wrapping_add(episode);
         let drawn = draw(name, usize::try_from(length).unwrap_or(0));
         figures.ops += length;
-        match play(name, &drawn, sabotage) {
+        match play(name, &drawn, parent, sabotage) {
             Ok(played) => {
                 figures.rounds += played.rounds;
                 figures.released += played.released;
+                figures.deaths += played.deaths;
+                figures.crashes += played.crashes;
             }
-            Err(_) => failures.extend(shrink(name, drawn, sabotage)),
+            Err(_) => failures.extend(shrink(name, drawn, parent, sabotage)),
         }
         episode += 1;
     }
@@ -42,8 +44,13 @@ pub fn soak(seed: u64, ops: u64, sabotage: Sabotage) -> (Figures, Vec<Failure>) 
 /// Cuts what comes after the failure, then deletes ever smaller runs of operations as long as
 /// something still fails.
 #[must_use]
-pub fn shrink(seed: u64, mut ops: Vec<Op>, sabotage: Sabotage) -> Option<Failure> {
-    let mut violation = play(seed, &ops, sabotage).err()?;
+pub fn shrink(
+    seed: u64,
+    mut ops: Vec<Op>,
+    parent: ParentAs,
+    sabotage: Sabotage,
+) -> Option<Failure> {
+    let mut violation = play(seed, &ops, parent, sabotage).err()?;
     ops.truncate(violation.at + 1);
     let mut run = ops.len() / 2;
     while run > 0 {
@@ -51,7 +58,7 @@ pub fn shrink(seed: u64, mut ops: Vec<Op>, sabotage: Sabotage) -> Option<Failure
         while start < ops.len() {
             let mut fewer = ops.clone();
             fewer.drain(start..(start + run).min(ops.len()));
-            match play(seed, &fewer, sabotage) {
+            match play(seed, &fewer, parent, sabotage) {
                 Err(smaller) => {
                     fewer.truncate(smaller.at + 1);
                     (ops, violation) = (fewer, smaller);

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::counter::Counter;
 use crate::enclaves::{LiveEnclave, Maker, unix_time};
+use crate::hosted::{Host, Hosted, Socket};
 use crate::houses::{Houses, set_clocks};
 use crate::model::{Expected, Facts, ModelEnclave, ModelRound, Yes};
 use crate::op::Op;
@@ -42,14 +43,36 @@ pub struct Figures {
     pub rounds: u64,
     /// Rounds whose receipt was signed.
     pub released: u64,
+    /// Honest clients that died before they had an answer.
+    pub deaths: u64,
+    /// Requests in whose middle a parent crashed.
+    pub crashes: u64,
+}
+
+/// Who plays the parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentAs {
+    /// The operations themselves, which say each frame: fast, and as hostile as can be.
+    Scripted,
+    /// `sealsum-parent`, over its sockets and on its disk.
+    Shipped,
 }
 
 /// Plays operations from a fresh start. The same seed and operations give the same outcome.
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn play(seed: u64, ops: &[Op], sabotage: Sabotage) -> Result<Figures, Violation> {
-    let mut world = World::new(seed, sabotage).map_err(|what| Violation { at: 0, what })?;
+pub fn play(
+    seed: u64,
+    ops: &[Op],
+    parent: ParentAs,
+    sabotage: Sabotage,
+) -> Result<Figures, Violation> {
+    let world = match parent {
+        ParentAs::Scripted => World::new(seed, sabotage),
+        ParentAs::Shipped => World::with_parent(seed, sabotage),
+    };
+    let mut world = world.map_err(|what| Violation { at: 0, what })?;
     for (at, op) in ops.iter().enumerate() {
         world.step(*op).map_err(|what| Violation { at, what })?;
     }
@@ -57,6 +80,7 @@ pub fn play(seed: u64, ops: &[Op], sabotage: Sabotage) -> Result<Figures, Violat
         ops: ops.len() as u64,
         rounds: world.rounds.len() as u64,
         released: world.watch.released(),
+        ..world.figures
     })
 }
 
@@ -66,8 +90,8 @@ pub(crate) struct World {
     pub(crate) maker: Maker,
     pub(crate) enclaves: [LiveEnclave; 2],
     pub(crate) models: [ModelEnclave; 2],
-    incarnations: u64,
-    seed: u64,
+    pub(crate) incarnations: u64,
+    pub(crate) seed: u64,
     pub(crate) now: u64,
     pub(crate) rounds: Vec<RealRound>,
     pub(crate) pool: Vec<Sent>,
@@ -78,6 +102,10 @@ pub(crate) struct World {
     pub(crate) counter: Counter,
     pub(crate) runtime: Runtime,
     pub(crate) watch: Watch,
+    /// Deaths and crashes are counted here.
+    pub(crate) figures: Figures,
+    /// The parent, unless its part is scripted.
+    pub(crate) hosted: Option<Hosted>,
 }
 
 /// A round as the parent knows it.
@@ -99,9 +127,21 @@ pub(crate) struct RealRound {
     pub(crate) closed: Option<crate::ending::Closed>,
     pub(crate) receipt: Option<Signed<Receipt>>,
     pub(crate) abort: Option<Signed<AbortReceipt>>,
+    /// A parent has found out that its enclave is gone.
+    pub(crate) lost: bool,
 }
 
 impl RealRound {
+    /// How it ended, as far as is known outside of its enclave.
+    pub(crate) fn end(&self) -> Option<Phase> {
+        match (&self.receipt, &self.abort, self.lost) {
+            (Some(_), ..) => Some(Phase::Released),
+            (_, Some(_), _) => Some(Phase::Aborted),
+            (.., true) => Some(Phase::Lost),
+            _ => None,
+        }
+    }
+
     pub(crate) fn terms(&self) -> &RoundTerms {
         self.binding.params.params.terms()
     }
@@ -153,10 +193,35 @@ impl World {
             runtime,
             maker,
             watch: Watch::default(),
+            figures: Figures::default(),
+            hosted: None,
         })
     }
 
+    /// The same with the parent as it is shipped.
+    fn with_parent(seed: u64, sabotage: Sabotage) -> Result<Self, String> {
+        let mut world = Self::new(seed, sabotage)?;
+        let socket = Socket::open(world.enclaves[0].clone())?;
+        let data = world.houses.folder().join("parent");
+        let host = Host::start(&data, socket.address)?;
+        world.hosted = Some(Hosted::new(host, socket));
+        Ok(world)
+    }
+
     fn step(&mut self, op: Op) -> Step {
+        if self.hosted.is_some() {
+            return self.hosted_step(op);
+        }
+        self.shared_step(op)
+    }
+
+    /// What a client takes for the parent.
+    pub(crate) fn url(&self) -> &str {
+        let hosted = self.hosted.as_ref().map(|hosted| &hosted.host.url);
+        hosted.unwrap_or(&self.counter.url)
+    }
+
+    pub(crate) fn shared_step(&mut self, op: Op) -> Step {
         match op {
             Op::Open(open) => self.open(open),
             Op::Seal(client, round) => self.with(round, |w, r| w.seal(client, r)),
@@ -183,7 +248,7 @@ impl World {
             Op::Abort(round) => self.with(round, Self::abort),
             Op::Status(round) => self.with(round, Self::status),
             Op::Refund(client, round, proof) => self.with(round, |w, r| w.refund(client, r, proof)),
-            Op::RestartParent => {
+            Op::RestartParent(_) => {
                 for (enclave, connection) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
                     self.drop_connection(enclave, connection);
                 }
@@ -218,7 +283,7 @@ impl World {
     }
 
     /// Rounds are named from the newest back.
-    fn with(&mut self, back: u8, step: impl FnOnce(&mut Self, usize) -> Step) -> Step {
+    pub(crate) fn with(&mut self, back: u8, step: impl FnOnce(&mut Self, usize) -> Step) -> Step {
         match self.rounds.len() {
             0 => Ok(()),
             count => step(self, count - 1 - usize::from(back) % count),

@@ -14,7 +14,10 @@ pub(crate) struct Options {
     /// Names every random choice.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Print {"ops","seed","rounds","released","violations"} alone.
+    /// `parent` has the parent as it is shipped in the middle, and is slower.
+    #[arg(long, value_parser = ["parent"])]
+    with: Option<String>,
+    /// Print one object with "ops", "seed", "rounds", "released", "violations" and more.
     #[arg(long)]
     json: bool,
 }
@@ -24,6 +27,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     simulation.args(["run", "--locked", "--quiet", "-p", "sealsum-sim", "--"]);
     simulation.args(["--ops", &options.ops.to_string()]);
     simulation.args(["--seed", &options.seed.to_string()]);
+    if let Some(with) = &options.with {
+        simulation.args(["--with", with]);
+    }
     if options.json {
         simulation.arg("--json");
     }
