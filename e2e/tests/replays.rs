@@ -164,6 +164,11 @@ fn i04_a_doubled_and_reordered_relay_sums_each_client_once() {
             }
             assert!(parent.relay(link, contribution).is_ok(), "in by now");
         }
+        let second = UncheckedClient::with_randomness(0, 99).contribute(&parent.binding, &update);
+        assert_eq!(
+            parent.relay(&mut links[1], &second),
+            Err(Refusal::SecondContribution)
+        );
         let own = UncheckedClient::new(5).contribute(&parent.binding, &update);
         let shared = own.with_key_of(&made[0]);
         let link = &mut links[0];

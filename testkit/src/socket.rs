@@ -1,6 +1,6 @@
 //! An enclave in another process, over its real socket.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -47,6 +47,20 @@ impl SocketLink {
                 Ok(0) | Err(_) => return None,
                 Ok(read) => self.decoder.push(bytes.get(..read).unwrap()),
             }
+        }
+    }
+}
+
+impl SocketLink {
+    /// Whether the enclave closes the connection, within five seconds and without a word.
+    #[must_use]
+    pub fn is_closed(mut self) -> bool {
+        self.stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        match self.stream.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
         }
     }
 }
