@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, Digest};
 use crate::label;
-use crate::merkle::{PATH_LIMIT, Tree};
+use crate::merkle::Tree;
 
 /// The clients of a sum with the digests of their contributions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,9 +138,6 @@ impl CohortProof {
 
 impl Member {
     fn verify(&self, root: &Digest, size: u64) -> Result<(), CohortProofError> {
-        if self.path.len() > PATH_LIMIT {
-            return Err(CohortProofError::OtherRoot);
-        }
         match TREE.root_from(
             &leaf(&self.client, &self.contribution),
             self.index,

@@ -43,7 +43,9 @@ pub enum OutOfRange {
 /// A client's update in the ring: blocks of `k`-bit elements, weight applied.
 ///
 /// Secret: no `Debug`, `Clone` or serde; zeroized on drop (I10).
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct EncodedUpdate {
+    #[zeroize(skip)]
     layout: BlockLayout,
     blocks: Vec<RingVector>,
     weight: u32,
@@ -132,12 +134,6 @@ impl EncodedUpdate {
     /// For masking in place; the caller is `seal`.
     pub(crate) fn blocks_mut(&mut self) -> &mut [RingVector] {
         &mut self.blocks
-    }
-}
-
-impl Drop for EncodedUpdate {
-    fn drop(&mut self) {
-        self.blocks.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! bytes32 {
@@ -211,10 +211,6 @@ pub(crate) fn fixed_bytes<'de, D: Deserializer<'de>, const N: usize>(
             bytes
                 .try_into()
                 .map_err(|_| E::invalid_length(bytes.len(), &self))
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<[u8; N], A::Error> {
-            Err(A::Error::custom("an array where a byte string belongs"))
         }
     }
     deserializer.deserialize_bytes(Fixed)

@@ -40,7 +40,10 @@ impl MaskSeed {
     /// Wraps an exported secret.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(Box::new(*bytes))
+        // Copied where it stays: `Box::new(*bytes)` may leave another copy on the stack.
+        let mut seed = Self(Box::new([0; 32]));
+        seed.0.copy_from_slice(bytes);
+        seed
     }
 
     /// Starts the expansion for a ring of width `bits`.

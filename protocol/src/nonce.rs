@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientNonce, Digest};
 use crate::label;
-use crate::merkle::{PATH_LIMIT, Tree};
+use crate::merkle::Tree;
 
 /// How one client's nonce leads to the document's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +36,6 @@ impl NoncePath {
     pub fn lead(&self, nonce: &ClientNonce) -> Option<[u8; 32]> {
         if self.size == 1 {
             return (self.index == 0 && self.path.is_empty()).then_some(*nonce.as_bytes());
-        }
-        if self.path.len() > PATH_LIMIT {
-            return None;
         }
         TREE.root_from(
             &TREE.leaf(nonce.as_bytes()),

@@ -96,7 +96,8 @@ fn unpack_lanes(bytes: &[u8], bits: RingBits, len: usize) -> Result<Vec<u32>, Un
             .for_each(|(to, from)| *to = *from);
         waiting |= u128::from(u64::from_le_bytes(word)) << held;
         held += chunk.len() as u32 * 8;
-        while held >= bits.get() && lanes.len() < len {
+        // Padding is shorter than any element, so these are `len`.
+        while held >= bits.get() {
             lanes.push((waiting as u64 & bits.low_mask()) as u32);
             waiting >>= bits.get();
             held -= bits.get();

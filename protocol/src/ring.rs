@@ -93,12 +93,15 @@ pub struct ShapeMismatch;
 /// Elements of the ring, one per lane; every lane is below 2^k.
 ///
 /// No `Debug`, `Clone` or `PartialEq`: a vector may hold a client's values.
+#[derive(Zeroize)]
 pub struct RingVector {
+    #[zeroize(skip)]
     bits: RingBits,
     lanes: Lanes,
 }
 crate::secret!(RingVector);
 
+#[derive(Zeroize)]
 pub(crate) enum Lanes {
     Narrow(Vec<u32>),
     Wide(Vec<u64>),
@@ -242,14 +245,5 @@ impl RingVector {
             .map(|lane| u64::from(*lane))
             .chain(wide.iter().copied())
             .map(extend)
-    }
-}
-
-impl Zeroize for RingVector {
-    fn zeroize(&mut self) {
-        match &mut self.lanes {
-            Lanes::Narrow(lanes) => lanes.zeroize(),
-            Lanes::Wide(lanes) => lanes.zeroize(),
-        }
     }
 }
