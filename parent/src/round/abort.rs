@@ -30,7 +30,7 @@ impl Rounds {
             }
             match self.abort(&round).await {
                 Ok(_) => {}
-                Err(error @ RoundError::Link(LinkError::Refused(_))) => {
+                Err(error @ (RoundError::Link(LinkError::Refused(_)) | RoundError::Lost)) => {
                     tracing::warn!(round_id = %round.id, %error, "a round was not aborted");
                 }
                 Err(error) => {

@@ -63,7 +63,11 @@ impl Files {
         Box::pin(async move {
             match tokio::task::spawn_blocking(move || work(&folder)).await {
                 Ok(result) => result,
-                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime ends, and with it whoever waits for this.
+                    Err(_) => std::future::pending().await,
+                },
             }
         })
     }
