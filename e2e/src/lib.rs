@@ -9,6 +9,7 @@ pub mod wire;
 
 mod hospital;
 mod lab;
+mod memory;
 mod npy;
 mod process;
 mod programs;
@@ -17,6 +18,7 @@ mod target;
 
 pub use hospital::{Hospital, Said, say};
 pub use lab::{Lab, RoundRequest};
+pub use memory::MemoryImage;
 pub use npy::{read_npy, write_npy};
 pub use process::{Enclave, Parent};
 pub use programs::{program, run};

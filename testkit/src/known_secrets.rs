@@ -20,10 +20,20 @@ use sealsum_protocol::{
 use crate::{Contribution, SeededRng, client_id};
 
 /// What to look for.
-#[derive(Default)]
 pub struct KnownSecrets {
     /// By the first bytes: whose, in what form, and all the bytes.
     forms: BTreeMap<[u8; PREFIX], Vec<(String, Vec<u8>)>>,
+    /// Which pairs of bytes a form begins with: a whole process's memory is searched in a second.
+    begins: Vec<bool>,
+}
+
+impl Default for KnownSecrets {
+    fn default() -> Self {
+        Self {
+            forms: BTreeMap::new(),
+            begins: vec![false; 1 << 16],
+        }
+    }
 }
 
 impl KnownSecrets {
@@ -78,7 +88,10 @@ impl KnownSecrets {
     /// The first secret in `haystack`: whose, and in what form.
     #[must_use]
     pub fn found_in(&self, haystack: &[u8]) -> Option<&str> {
-        (0..haystack.len()).find_map(|at| {
+        haystack.windows(2).enumerate().find_map(|(at, pair)| {
+            if !self.begins[pair_number(pair)] {
+                return None;
+            }
             let rest = haystack.get(at..)?;
             let forms = self.forms.get(rest.first_chunk::<PREFIX>()?)?;
             let found = forms.iter().find(|(_, form)| rest.starts_with(form));
@@ -95,6 +108,7 @@ impl KnownSecrets {
 
     fn form(&mut self, what: &str, form: &str, bytes: Vec<u8>) {
         let prefix = *bytes.first_chunk().expect("a form too short to be telling");
+        self.begins[pair_number(&prefix)] = true;
         let of = self.forms.entry(prefix).or_default();
         of.push((format!("{what} as {form}"), bytes));
     }
@@ -196,6 +210,10 @@ fn base64(bytes: &[u8]) -> String {
             [18, 12, 6, 0].map(|shift| char::from(digits[(all >> shift & 63) as usize]))
         })
         .collect()
+}
+
+fn pair_number(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
 /// Bytes that every form has at least.

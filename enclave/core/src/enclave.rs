@@ -12,6 +12,7 @@ use crate::opening;
 use crate::round::collecting::Collecting;
 use crate::round::{Ended, Round};
 use crate::seams::{Clock, Nsm};
+use crate::stack;
 
 /// Names one connection among those that live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,8 +69,11 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         {
             return Reply::Refused(Refusal::Malformed).into();
         }
-        self.carry_out(connection, command, body)
-            .unwrap_or_else(|refusal| Reply::Refused(refusal).into())
+        let answer = self
+            .carry_out(connection, command, body)
+            .unwrap_or_else(|refusal| Reply::Refused(refusal).into());
+        stack::erase_dead_frames();
+        answer
     }
 
     /// A connection ended: what it was staging is dropped (I9).

@@ -38,6 +38,7 @@ mod round;
 mod seams;
 mod secret_blocks;
 mod session;
+mod stack;
 mod staging;
 mod unmask;
 

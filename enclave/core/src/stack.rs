@@ -1,0 +1,17 @@
+//! What moves of secrets leave behind on the stack (I10).
+//!
+//! Types that hold secrets erase themselves when they are dropped, where they are then. A
+//! value that was moved there, a key schedule say, may have left its bytes in frames that
+//! are dead by now; nothing erases those but writing over them.
+
+use core::hint::black_box;
+
+/// Writes over the dead stack below the caller's frame, as far down as a command's work
+/// reaches.
+#[inline(never)]
+pub(crate) fn erase_dead_frames() {
+    black_box([0_u8; DEEPEST]);
+}
+
+/// X-Wing's opening is the deepest: ML-KEM's matrices and vectors, some tens of KiB.
+const DEEPEST: usize = 128 * 1024;
