@@ -112,3 +112,6 @@ fn name_mismatch(reference: &ReferenceValues, mismatches: &[Mismatch]) -> Reject
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
