@@ -8,6 +8,7 @@
 
 mod appraisal;
 mod audit;
+mod bad_documents;
 mod certificates;
 mod corpus;
 mod documentation;

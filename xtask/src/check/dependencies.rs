@@ -162,7 +162,13 @@ const RULES: &[Rule] = &[
     },
 ];
 /// May depend on anything; no rule above lists them, so nothing that ships has them.
-const FREE: &[&str] = &["sealsum-testkit", "sealsum-sim", "sealsum-e2e", "xtask"];
+const FREE: &[&str] = &[
+    "sealsum-forge",
+    "sealsum-testkit",
+    "sealsum-sim",
+    "sealsum-e2e",
+    "xtask",
+];
 
 const ASYNC: &[&str] = &["tokio*", "async-*", "futures*", "mio", "smol"];
 const NET: &[&str] = &[

@@ -2,8 +2,9 @@
 //!
 //! Everything is derived from fixed seeds, so that writing them again changes
 //! nothing; CI runs it and fails if git sees a difference. `vectors/README.md`
-//! says what each file holds, `protocol/tests/vectors` checks them.
+//! says what each file holds; `protocol/tests/vectors` and `attestation/tests/verifier` check them.
 
+mod attestation;
 mod bad_contributions;
 mod bad_encodings;
 mod bad_messages;
@@ -36,7 +37,7 @@ pub(crate) fn write() -> Result<()> {
         let text = format!("{}\n", serde_json::to_string_pretty(&content)?);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
-    Ok(())
+    attestation::write()
 }
 
 fn files() -> Result<Vec<File>> {
