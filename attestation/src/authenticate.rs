@@ -7,7 +7,7 @@
 use ring::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use sealsum_protocol::UnixMillis;
 
-use crate::chain::verify_chain;
+use crate::chain::{ChainCache, verify_chain};
 use crate::document::UnverifiedDocument;
 use crate::envelope::sig_structure;
 use crate::policy::AppraisalPolicy;
@@ -35,8 +35,32 @@ impl UnverifiedDocument {
         policy: &AppraisalPolicy,
         at: UnixMillis,
     ) -> Result<AuthenticDocument, Rejection> {
+        self.authenticate_by(policy, at, None)
+    }
+
+    /// As [`Self::authenticate`], for a caller with many documents of one machine: the signatures of
+    /// the certificates above the leaf are verified once, and everything else each time.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub fn authenticate_with(
+        self,
+        policy: &AppraisalPolicy,
+        at: UnixMillis,
+        cache: &mut ChainCache,
+    ) -> Result<AuthenticDocument, Rejection> {
+        self.authenticate_by(policy, at, Some(cache))
+    }
+
+    fn authenticate_by(
+        self,
+        policy: &AppraisalPolicy,
+        at: UnixMillis,
+        cache: Option<&mut ChainCache>,
+    ) -> Result<AuthenticDocument, Rejection> {
         // 4: the chain.
-        let key = verify_chain(policy.root(), self.cabundle(), self.certificate(), at)?;
+        let (cabundle, leaf) = (self.cabundle(), self.certificate());
+        let key = verify_chain(policy.root(), cabundle, leaf, at, cache)?;
         // 5: ES384 over the Sig_structure. ring refuses r or s of zero or beyond the group's order.
         let message = sig_structure(&self.signed_payload).ok_or(Rejection::Signature)?;
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key.as_bytes())

@@ -6,6 +6,7 @@
 //! and verifies the path once more, with names, times, constraints and signatures.
 
 mod bad_chain;
+mod cache;
 
 use core::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::certificate::Certificate;
 use crate::root::{PinnedRoot, RootFingerprint};
 
 pub use bad_chain::{BadChain, ChainPosition};
+pub use cache::ChainCache;
 
 /// The key that may sign the document: an uncompressed point of P-384, 97 bytes.
 #[must_use]
@@ -29,12 +31,14 @@ impl LeafKey {
     }
 }
 
-/// Verifies `leaf <- cabundle <- root` at `at`. `cabundle` is root-first, as in the document.
+/// Verifies `leaf <- cabundle <- root` at `at`. `cabundle` is root-first, as in the document. Upper
+/// chains that `cache` knows are spared their signatures, and nothing else.
 pub(crate) fn verify_chain(
     root: &PinnedRoot,
     cabundle: &[Vec<u8>],
     leaf: &[u8],
     at: UnixMillis,
+    cache: Option<&mut ChainCache>,
 ) -> Result<LeafKey, BadChain> {
     // 4: the chain starts at the pinned root. What the document carries in its place must be that
     // very certificate; it is compared, never used.
@@ -48,7 +52,19 @@ pub(crate) fn verify_chain(
     let chain = Chain::parse(root, intermediates, leaf)?;
     chain.check_links()?;
     chain.check_profiles(at)?;
-    chain.verify_path(root, intermediates, leaf, at)?;
+    let upper = cache::digest(root, intermediates);
+    match (cache, intermediates.split_last()) {
+        (Some(cache), Some((issuer, _))) if cache.knows(&upper) => {
+            // 4: the issuer was verified up to the root before; only the leaf is new.
+            chain.verify_path(issuer, &[], leaf, at)?;
+        }
+        (cache, _) => {
+            chain.verify_path(root.der(), intermediates, leaf, at)?;
+            if let Some(cache) = cache {
+                cache.remember(upper);
+            }
+        }
+    }
     Ok(LeafKey(chain.leaf.key))
 }
 
@@ -117,13 +133,13 @@ impl<'d> Chain<'d> {
     /// 4: path, signatures, names, constraints.
     fn verify_path(
         &self,
-        root: &PinnedRoot,
+        anchor: &[u8],
         intermediates: &[Vec<u8>],
         leaf: &[u8],
         at: UnixMillis,
     ) -> Result<(), BadChain> {
-        let root = CertificateDer::from(root.der());
-        let anchors = [anchor_from_trusted_cert(&root).map_err(BadChain::Path)?];
+        let anchor = CertificateDer::from(anchor);
+        let anchors = [anchor_from_trusted_cert(&anchor).map_err(BadChain::Path)?];
         let intermediates: Vec<_> = intermediates
             .iter()
             .map(|der| CertificateDer::from(der.as_slice()))

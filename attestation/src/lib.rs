@@ -60,7 +60,7 @@ pub use audit::{
 pub use authenticate::AuthenticDocument;
 pub use cbor::{CborError, CborType};
 pub use certificate::BadCertificate;
-pub use chain::{BadChain, ChainPosition};
+pub use chain::{BadChain, ChainCache, ChainPosition};
 pub use document::UnverifiedDocument;
 pub use endorsement::{
     BadBuild, BadEndorsement, Endorsement, MeasuredBuild, PublisherKey, PublisherSigner,

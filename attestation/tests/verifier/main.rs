@@ -16,6 +16,7 @@ mod endorsed;
 mod envelope;
 mod evidence;
 mod freshness;
+mod known_chains;
 mod pki;
 mod real_documents;
 mod tampering;
