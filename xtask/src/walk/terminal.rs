@@ -46,8 +46,10 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn open(name: &str, place: &Place<'_>) -> Result<Self> {
-        let mut bash = Command::new("bash")
-            .args(["--noprofile", "--norc"])
+        // Whoever runs this in the background may have it ignore SIGINT, and all below it; a
+        // terminal's programs never do.
+        let mut bash = Command::new("env")
+            .args(["--default-signal=INT", "bash", "--noprofile", "--norc"])
             .current_dir(place.folder)
             .env("PATH", place.path)
             .stdin(Stdio::piped())
