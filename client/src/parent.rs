@@ -7,13 +7,13 @@
 
 mod error;
 mod summary;
+mod upload;
 
 use core::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Body, Client, Method, RequestBuilder, Response, Url};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use sealsum_protocol::offer::OFFER_LIMIT;
 use sealsum_protocol::{
     AbortReceipt, Acceptance, ClientId, ClientNonce, CohortProof, Receipt, RoundEvidence, RoundId,
@@ -34,6 +34,8 @@ pub struct Parent {
     base: Url,
     http: Client,
     patience: Patience,
+    /// How long an upload may stand still, its answer included.
+    standstill: Duration,
 }
 
 /// Which round to join.
@@ -75,6 +77,7 @@ impl Parent {
             base,
             http,
             patience,
+            standstill: upload::STANDSTILL,
         })
     }
 
@@ -82,6 +85,11 @@ impl Parent {
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_standstill(self, standstill: Duration) -> Self {
+        Self { standstill, ..self }
     }
 
     pub(crate) fn patience(&self) -> &Patience {
@@ -151,24 +159,6 @@ impl Parent {
         self.patience
             .insist(|| self.put(contribution, progress.clone()))
             .await
-    }
-
-    async fn put(
-        &self,
-        contribution: &SpentContribution,
-        progress: impl Fn(u64, u64) + Send + Sync + 'static,
-    ) -> Result<Signed<Acceptance>, ParentError> {
-        let header = contribution.header();
-        let path = format!("rounds/{}/contributions/{}", header.round_id, header.client);
-        let parts = contribution.upload();
-        let total = parts.iter().map(|part| part.len() as u64).sum();
-        let request = self
-            .request(Method::PUT, &path)
-            .header(CONTENT_TYPE, OCTETS)
-            .header(CONTENT_LENGTH, total)
-            .body(counted(parts, total, progress));
-        let response = self.send(request).await?;
-        decoded(&read(response, STATEMENT_LIMIT).await?, "an acceptance")
     }
 
     /// Closes a round and waits until it is released.
@@ -327,26 +317,6 @@ impl Parent {
     }
 }
 
-/// A body in small pieces, each counted as it is handed to the connection.
-fn counted(
-    parts: [Bytes; 2],
-    total: u64,
-    progress: impl Fn(u64, u64) + Send + Sync + 'static,
-) -> Body {
-    let mut sent = 0;
-    let pieces = parts.into_iter().flat_map(|mut part| {
-        core::iter::from_fn(move || {
-            let piece = part.split_to(part.len().min(PIECE_BYTES));
-            (!piece.is_empty()).then_some(piece)
-        })
-    });
-    Body::wrap_stream(stream::iter(pieces.map(move |piece| {
-        sent += piece.len() as u64;
-        progress(sent, total);
-        Ok::<_, core::convert::Infallible>(piece)
-    })))
-}
-
 async fn read(mut response: Response, limit: u64) -> Result<Vec<u8>, ParentError> {
     let mut body = Vec::new();
     while let Some(chunk) = next_chunk(&mut response).await? {
@@ -375,12 +345,10 @@ fn decoded<T: Serialize + DeserializeOwned>(
 }
 
 const CBOR: &str = "application/cbor";
-const OCTETS: &str = "application/octet-stream";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For answers that need no work of size. Uploads and closes take as long as they take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const KEEPALIVE: Duration = Duration::from_secs(30);
-const PIECE_BYTES: usize = 64 * 1024;
 const PROBLEM_LIMIT: u64 = 64 * 1024;
 /// An acceptance or abort receipt is below 400 bytes.
 const STATEMENT_LIMIT: u64 = 4 * 1024;

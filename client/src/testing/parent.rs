@@ -31,6 +31,8 @@ pub(crate) enum Upload {
     ForgeAcceptance,
     /// Takes it, and answers with the acceptance of another contribution.
     AcceptAnother,
+    /// Takes it, and sends the head of an answer and then a byte of it now and then.
+    Drip,
 }
 
 /// How the parent answers the next request for an offer; honest when there is no more.
@@ -157,6 +159,19 @@ async fn contribute(State(shared): Shared, body: Bytes) -> Response {
             problem(status, code)
         }
         Upload::Accept => cbor(&receipts.sign(acceptance)),
+        Upload::Drip => {
+            parent.uploads.pop_front();
+            let byte = tokio::time::sleep(core::time::Duration::from_millis(20));
+            let drops = futures_util::stream::unfold(byte, |byte| async {
+                byte.await;
+                let next = tokio::time::sleep(core::time::Duration::from_millis(20));
+                Some((
+                    Ok::<_, core::convert::Infallible>(Bytes::from_static(b"x")),
+                    next,
+                ))
+            });
+            Response::new(axum::body::Body::from_stream(drops))
+        }
         Upload::ForgeAcceptance => {
             parent.uploads.pop_front();
             cbor(&Round::new(0x42).receipts.sign(acceptance))

@@ -1,5 +1,7 @@
 //! The same round again: with what was sealed, and with something else.
 
+use core::time::Duration;
+
 use super::*;
 
 /// Another update, or another weight, while the first is under way and once it is accepted.
@@ -57,4 +59,21 @@ async fn a_fingerprint_is_of_no_use_without_the_identitys_key() {
     let of = |site: &Site| *site.client.ledger.fingerprint(&update, 1).as_bytes();
     assert_eq!(of(&ours), of(&ours));
     assert_ne!(of(&ours), of(&theirs));
+}
+
+/// A parent that takes all the bytes and then drips its answer, to hold the ledger.
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_and_the_same_bytes_go_again() {
+    let mut site = Site::new().await;
+    let parent = site.fake.parent.clone();
+    site.client.parent = parent.with_standstill(Duration::from_millis(300));
+    site.fake
+        .with(|parent| parent.uploads = [Upload::Drip].into());
+    let refused = site.contribute(&VALUES).await.unwrap_err().to_string();
+    assert!(refused.contains("stood still"), "{refused}");
+    assert!(site.contribute(&VALUES).await.unwrap().resent);
+    let uploads = site.uploads();
+    assert_eq!(uploads.len(), 2);
+    assert!(uploads[0] == uploads[1], "other bytes");
+    assert_eq!(site.used(), 1);
 }
