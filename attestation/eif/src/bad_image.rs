@@ -195,6 +195,16 @@ pub enum BadImage {
         /// That of the file.
         found: u32,
     },
+    /// Metadata or signature is longer than any that was ever needed.
+    #[error("the {} section has {bytes} bytes, of at most {limit}", kind.as_str())]
+    TooLong {
+        /// Which.
+        kind: SectionKind,
+        /// Its length.
+        bytes: usize,
+        /// The longest that is read.
+        limit: usize,
+    },
     /// The metadata is no JSON.
     #[error("the metadata is no JSON (line {line}, column {column} of the section)")]
     Metadata {
@@ -232,6 +242,7 @@ impl BadImage {
             Self::OutOfOrder { .. } => "image-out-of-order",
             Self::TrailingBytes { .. } => "image-trailing-bytes",
             Self::Checksum { .. } => "image-checksum",
+            Self::TooLong { .. } => "image-section-too-long",
             Self::Metadata { .. } => "image-metadata",
             Self::Signature(error) => error.code(),
         }

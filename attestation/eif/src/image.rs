@@ -129,6 +129,7 @@ impl<'b> EnclaveImage<'b> {
     fn read_metadata(&self) -> Result<Option<Value>, BadImage> {
         self.data(SectionKind::Metadata)
             .map(|data| {
+                within_limit(SectionKind::Metadata, data)?;
                 serde_json::from_slice(data).map_err(|error| BadImage::Metadata {
                     line: error.line(),
                     column: error.column(),
@@ -141,6 +142,7 @@ impl<'b> EnclaveImage<'b> {
         let Some(data) = self.data(SectionKind::Signature) else {
             return Ok(None);
         };
+        within_limit(SectionKind::Signature, data)?;
         let pcr0 = ImageMeasurement::of(&self.sections, None).pcr0;
         ImageSignature::parse(data, &pcr0)
             .map(Some)
@@ -216,6 +218,21 @@ fn read_section<'b>(
         data,
     })
 }
+
+/// What is read into memory as values, many times its size, is short.
+fn within_limit(kind: SectionKind, data: &[u8]) -> Result<(), BadImage> {
+    if data.len() > READ_LIMIT {
+        return Err(BadImage::TooLong {
+            kind,
+            bytes: data.len(),
+            limit: READ_LIMIT,
+        });
+    }
+    Ok(())
+}
+
+/// A few hundred bytes of metadata, a few KiB of signature and certificate are usual.
+const READ_LIMIT: usize = 64 * 1024;
 
 /// One kernel, then one command line, then ramdisks; a signature and metadata at most once.
 fn check_composition(sections: &[Section<'_>]) -> Result<(), BadImage> {

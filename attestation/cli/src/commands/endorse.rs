@@ -68,7 +68,7 @@ impl Args {
             return Ok(());
         };
         let bytes = file::read(path, file::IMAGE_LIMIT)?;
-        let measured = measure::parse(path, &bytes)?.measure();
+        let measured = measure::parse(path, &bytes)?.0.measure();
         let said = build
             .image()
             .iter()

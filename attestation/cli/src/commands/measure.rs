@@ -25,10 +25,9 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<Report, Failure> {
         let bytes = file::read(&self.image, file::IMAGE_LIMIT)?;
-        let image = parse(&self.image, &bytes)?;
+        let (image, signature) = parse(&self.image, &bytes)?;
         let registers = registers(&image.measure());
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        let signature = image.signature().map(check_signature).transpose()?;
         let sections: Vec<Value> = image
             .sections()
             .iter()
@@ -77,10 +76,16 @@ impl Args {
     }
 }
 
-/// Reads an image.
-pub(super) fn parse<'b>(path: &Path, bytes: &'b [u8]) -> Result<EnclaveImage<'b>, Failure> {
-    EnclaveImage::parse(bytes)
-        .map_err(|error| Failure::refused(error.code(), &format!("{}: {error}", path.display())))
+/// Reads an image, and checks its signature if it has one: whoever takes values from an image
+/// takes them from none that only looks signed.
+pub(super) fn parse<'b>(
+    path: &Path,
+    bytes: &'b [u8],
+) -> Result<(EnclaveImage<'b>, Option<Checked>), Failure> {
+    let image = EnclaveImage::parse(bytes)
+        .map_err(|error| Failure::refused(error.code(), &format!("{}: {error}", path.display())))?;
+    let signature = image.signature().map(check_signature).transpose()?;
+    Ok((image, signature))
 }
 
 /// The registers that an image fills, in hexadecimal.
@@ -99,7 +104,7 @@ pub(super) fn registers(measurement: &ImageMeasurement) -> Vec<(&'static str, St
 
 /// What came of an image's signature.
 #[derive(Clone, Copy)]
-enum Checked {
+pub(super) enum Checked {
     Verified,
     /// Of a curve that is not read here.
     NotChecked,
@@ -122,13 +127,32 @@ fn check_signature(signature: &ImageSignature) -> Result<Checked, Failure> {
             &"the signing certificate can't be read; sign the image again",
         )
     };
-    let (_, certificate) =
+    let (rest, certificate) =
         X509Certificate::from_der(signature.certificate()).map_err(|_| unreadable())?;
+    // They would count into PCR8, and no one else would see them.
+    if !rest.is_empty() {
+        return Err(Failure::refused(
+            "image-signature-certificate",
+            &format!(
+                "{} bytes stand behind the signing certificate; sign the image again",
+                rest.len()
+            ),
+        ));
+    }
     let key = certificate.public_key().subject_public_key.data.as_ref();
     let verified = match (signature.protected_header(), key.len()) {
         (ES384, 97) => UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key),
         (ES256, 65) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key),
-        _ => return Ok(Checked::NotChecked),
+        (ES512, 133) => return Ok(Checked::NotChecked),
+        (header, length) => {
+            return Err(Failure::refused(
+                "image-signature",
+                &format!(
+                    "the signature's header {} is not for its certificate's key of {length} bytes, so the image will not boot; sign it again",
+                    hex::encode(header)
+                ),
+            ));
+        }
     }
     .verify(&signature.to_be_signed(), signature.signature());
     match verified {
@@ -140,9 +164,10 @@ fn check_signature(signature: &ImageSignature) -> Result<Checked, Failure> {
     }
 }
 
-/// `{1: -35}` and `{1: -7}` (RFC 9053, section 2.1).
+/// `{1: -35}`, `{1: -7}` and `{1: -36}` (RFC 9053, section 2.1).
 const ES384: &[u8] = &[0xa1, 0x01, 0x38, 0x22];
 const ES256: &[u8] = &[0xa1, 0x01, 0x26];
+const ES512: &[u8] = &[0xa1, 0x01, 0x38, 0x23];
 
 const EXAMPLE: &str = "Examples:
   sealsum-attest measure image.eif

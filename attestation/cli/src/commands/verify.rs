@@ -93,7 +93,37 @@ impl Args {
             },
         };
         let audit = Audit::of(&document.bytes, &policy, &question);
-        Ok(report::of(&audit, &policy, at))
+        if audit.verdict().is_ok() {
+            self.require_one_binding(&document, binding.as_ref())?;
+        }
+        Ok(report::of(&audit, &policy, self.at.is_some(), at))
+    }
+
+    /// A document that brings a binding of its own is not appraised for another one.
+    fn require_one_binding(
+        &self,
+        document: &Document,
+        judged: Option<&RoundBinding>,
+    ) -> Result<(), Failure> {
+        let Some(own) = &document.binding else {
+            return Ok(());
+        };
+        let own = own.round_id();
+        let other_file = judged.is_some_and(|judged| judged.round_id() != own);
+        let other_data = self
+            .user_data
+            .as_ref()
+            .is_some_and(|given| given.0 != own.as_bytes());
+        if other_file || other_data {
+            return Err(Failure::refused(
+                "contradictory-binding",
+                &format!(
+                    "{} brings the binding of round {own}, and the command line asks about another: leave --binding and --user-data away, or judge the bare document",
+                    self.document.display()
+                ),
+            ));
+        }
+        Ok(())
     }
 }
 

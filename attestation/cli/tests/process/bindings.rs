@@ -61,6 +61,11 @@ fn desk() -> Desk {
         evidence: evidence.clone(),
     };
     desk.write("evidence.cbor", canonical::encode(&kept));
+    let spliced = RoundEvidence {
+        binding: self::binding(4),
+        evidence: evidence.clone(),
+    };
+    desk.write("spliced.cbor", canonical::encode(&spliced));
     let offer = RoundOffer {
         binding,
         evidence,
@@ -98,6 +103,14 @@ fn a_document_is_compared_with_the_round_that_a_binding_makes() {
         let said = desk.say(&format!("{line} {POLICY}"));
         assert_eq!(said.refusal(), (1, "wrong-binding"), "{line}");
     }
+    // An offer that brings another round's binding is not appraised by giving the right one.
+    let right = hex_of(binding(3).round_id().as_bytes());
+    for given in ["--binding binding.cbor", &format!("--user-data {right}")] {
+        let said = desk.say(&format!("verify spliced.cbor {given} {POLICY}"));
+        assert_eq!(said.refusal(), (1, "contradictory-binding"), "{given}");
+    }
+    let said = desk.say(&format!("verify spliced.cbor {POLICY}"));
+    assert_eq!(said.refusal(), (1, "wrong-binding"));
     let alone = desk.say(&format!("verify document.cbor {POLICY}"));
     assert_eq!(alone.text("/checks/8/outcome"), "not-asked");
 }

@@ -99,6 +99,69 @@ fn an_image_whose_signature_does_not_verify_has_no_measurement() {
     let desk = Desk::empty();
     let (_, forged) = signed_image(|message| message[20] ^= 1);
     desk.write("forged.eif", forged);
-    let said = desk.say("measure forged.eif");
-    assert_eq!(said.refusal(), (1, "image-signature"));
+    for line in ["measure forged.eif", "policy new --from forged.eif"] {
+        assert_eq!(desk.say(line).refusal(), (1, "image-signature"), "{line}");
+    }
+}
+
+/// Adversary: another's certificate, and a header that says the signature is of a kind that
+/// is not read here, so that no one checks it.
+#[test]
+fn a_signature_whose_header_is_not_for_its_key_is_not_passed_over() {
+    let desk = Desk::empty();
+    let (certificate, _) = signed_image(|_| {});
+    let pcr0 = EnclaveImage::parse(&image()).unwrap().measure().pcr0;
+    let section = signature_section(&pcr0, certificate.pem().as_bytes(), &[7; 96]);
+    let replace = |section: &[u8], from: &[u8], to: &[u8]| {
+        let at = section
+            .windows(from.len())
+            .position(|window| window == from)
+            .expect("the protected header");
+        [&section[..at], to, &section[at + from.len()..]].concat()
+    };
+    let es384 = [0x18, 0xa1, 0x01, 0x18, 0x38, 0x18, 0x22];
+    let es512 = [0x18, 0xa1, 0x01, 0x18, 0x38, 0x18, 0x23];
+    let claimed = replace(&section, &es384, &es512);
+    let ramdisks: [&[u8]; 2] = [b"boot", b"application"];
+    let mut contents = contents(&ramdisks);
+    contents.signature = Some(&claimed);
+    desk.write("claimed.eif", contents.write().unwrap());
+    for line in ["measure claimed.eif", "policy new --from claimed.eif"] {
+        assert_eq!(desk.say(line).refusal(), (1, "image-signature"), "{line}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_signing_certificate_does_not_count_into_its_register() {
+    let desk = Desk::empty();
+    let (certificate, _) = signed_image(|_| {});
+    let pcr0 = EnclaveImage::parse(&image()).unwrap().measure().pcr0;
+    let longer = [certificate.der().as_ref(), &[0]].concat();
+    let longer = pem::encode(&pem::Pem::new("CERTIFICATE", longer));
+    let section = signature_section(&pcr0, longer.as_bytes(), &[7; 96]);
+    let ramdisks: [&[u8]; 2] = [b"boot", b"application"];
+    let mut contents = contents(&ramdisks);
+    contents.signature = Some(&section);
+    desk.write("longer.eif", contents.write().unwrap());
+    let said = desk.say("measure longer.eif");
+    assert_eq!(said.refusal(), (1, "image-signature-certificate"));
+}
+
+#[test]
+fn metadata_and_signatures_are_short() {
+    let desk = Desk::empty();
+    let ramdisks: [&[u8]; 2] = [b"boot", b"application"];
+    let mut exact = contents(&ramdisks);
+    let metadata = format!("\"{}\"", "m".repeat(64 * 1024 - 2));
+    exact.metadata = Some(metadata.as_bytes());
+    desk.write("exact.eif", exact.write().unwrap());
+    assert_eq!(desk.say("measure exact.eif").exit, 0);
+    let mut long = exact.write().unwrap();
+    let longer = format!("\"{}\"", "m".repeat(64 * 1024 - 1));
+    exact.metadata = Some(longer.as_bytes());
+    assert!(exact.write().is_err(), "what is written can be read");
+    // Nor is anything of that length read before it is refused.
+    long.truncate(2000);
+    desk.write("cut.eif", long);
+    assert_eq!(desk.say("measure cut.eif").exit, 1);
 }

@@ -141,6 +141,7 @@ fn the_tick_list_has_a_line_for_each_point_with_what_was_found() {
         "~ 8 freshness  signed 2 s before; no nonce was asked for, so it may be a replay",
         "- 9 binding    user_data was not asked for; it has 20 bytes",
         "APPRAISED  \"base-nitro-validator-20260103-prod-9e038c\", signed 2026-01-03T20:41:07.402Z",
+        "           as of 2026-01-03T20:41:10Z, a time that was given: nothing may be sealed for it",
         "trust      aws-nitro",
     ];
     assert_eq!(lines.len(), expected.len(), "{text}");

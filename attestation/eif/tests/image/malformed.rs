@@ -210,12 +210,18 @@ fn a_byte_that_changed_on_the_way_is_found_by_the_checksum() {
 fn metadata_is_json() {
     let broken = forged(|image| image[start(2) + 12] = b'[');
     assert_eq!(code(&broken), "image-metadata");
-    let deep = "[".repeat(100_000);
-    let sections: [(u16, &[u8]); 4] = [
-        (1, KERNEL),
-        (2, COMMAND_LINE),
-        (3, BOOT),
-        (5, deep.as_bytes()),
-    ];
-    assert_eq!(code(&assembled(&sections)), "image-metadata");
+    // As deep as its length allows; and one byte more, which is not read at all.
+    for (length, expected) in [
+        (65_536, "image-metadata"),
+        (65_537, "image-section-too-long"),
+    ] {
+        let deep = "[".repeat(length);
+        let sections: [(u16, &[u8]); 4] = [
+            (1, KERNEL),
+            (2, COMMAND_LINE),
+            (3, BOOT),
+            (5, deep.as_bytes()),
+        ];
+        assert_eq!(code(&assembled(&sections)), expected);
+    }
 }

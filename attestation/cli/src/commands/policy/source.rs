@@ -43,7 +43,8 @@ impl Source {
     }
 
     fn image(path: &Path, bytes: &[u8], name: String) -> Result<Self, Failure> {
-        let measured = measure::parse(path, bytes)?.measure();
+        let (image, signature) = measure::parse(path, bytes)?;
+        let measured = image.measure();
         let mut registers: BTreeMap<_, _> =
             [(0, measured.pcr0), (1, measured.pcr1), (2, measured.pcr2)]
                 .map(|(index, pcr)| (index, hex::encode(pcr)))
@@ -54,7 +55,9 @@ impl Source {
         Ok(Self {
             kind: "measured from an image",
             name,
-            warning: None,
+            warning: matches!(signature, Some(measure::Checked::NotChecked)).then_some(
+                "the image's signature is of a curve that is not read here, and was not checked",
+            ),
             registers,
         })
     }

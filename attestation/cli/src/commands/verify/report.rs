@@ -9,7 +9,8 @@ use super::super::inspect;
 use crate::output::{Report, trust_line};
 use crate::time::shown;
 
-pub(super) fn of(audit: &Audit, policy: &AppraisalPolicy, at: JudgedAt) -> Report {
+/// `given`: the time is the caller's, not this machine's.
+pub(super) fn of(audit: &Audit, policy: &AppraisalPolicy, given: bool, at: JudgedAt) -> Report {
     let mut text = String::new();
     for check in audit.checks() {
         let Check { number, name, .. } = check;
@@ -36,6 +37,12 @@ pub(super) fn of(audit: &Audit, policy: &AppraisalPolicy, at: JudgedAt) -> Repor
             json["image"] = enclave.image.as_str().into();
             json["round_id"] = enclave.round_id.map(|id| id.to_string()).into();
             text.push_str(&appraised(enclave));
+            if let (true, Some(at)) = (given, &judged_at) {
+                let _ = writeln!(
+                    text,
+                    "           as of {at}, a time that was given: nothing may be sealed for it"
+                );
+            }
             let _ = writeln!(text, "{}", trust_line(policy.trust()));
             Report::new(json, text)
         }
