@@ -80,14 +80,18 @@ impl Problem {
     pub(crate) fn not_released(phase: Phase) -> Self {
         match phase {
             Phase::Lost => RoundError::Lost.into(),
+            // Never, where `not_released` is not yet.
+            Phase::Aborted => Self::new(
+                StatusCode::NOT_FOUND,
+                "aborted",
+                "Aborted",
+                "the round was aborted and nothing was released; its abort receipt is proof of that, and frees who contributed",
+            ),
             phase => Self::new(
                 StatusCode::NOT_FOUND,
                 "not_released",
                 "Not released",
-                match phase {
-                    Phase::Aborted => "the round was aborted and nothing was released; its abort receipt is proof of that".to_owned(),
-                    phase => format!("the round is {phase}; this is there once it is released"),
-                },
+                format!("the round is {phase}; this is there once it is released"),
             ),
         }
     }

@@ -3,7 +3,7 @@
 //! Much of the text comes from files that strangers wrote. Control characters in it, which a terminal
 //! obeys, are shown and not sent.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use sealsum_attestation::Trust;
@@ -43,15 +43,25 @@ pub(crate) fn trust_line(trust: Trust) -> String {
     }
 }
 
-/// Prints a result. A reader that went away is no failure of the command, which is done.
+/// Prints a result. A reader that went away is no failure of the command, which is done; a disk
+/// that took nothing is one of whoever relies on what it should hold.
 pub(crate) fn print(report: &Report, json: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let _ = if json {
+    let written = if json {
         writeln!(out, "{}", report.json)
     } else {
         writeln!(out, "{}", harmless(report.text.trim_end()))
     };
-    ExitCode::from(report.exit)
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "sealsum-attest: done, but the result could not be written to stdout: {error}"
+            );
+            ExitCode::from(UNWRITTEN)
+        }
+        _ => ExitCode::from(report.exit),
+    }
 }
 
 /// Prints a failure, and gives its exit code.
@@ -77,6 +87,9 @@ fn harmless(text: &str) -> String {
     }
     harmless
 }
+
+/// As for a file that can't be written.
+const UNWRITTEN: u8 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! What reaches stdout and stderr: with `--json` exactly one JSON object on stdout, otherwise text.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use sealsum_attestation::Trust;
@@ -47,15 +47,25 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
     }
 }
 
-/// Prints a result. A reader that went away is no failure of the command, which is done.
+/// Prints a result. A reader that went away is no failure of the command, which is done; a disk
+/// that took nothing is one of whoever relies on what it should hold.
 pub(crate) fn print(report: &Report, json: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let _ = if json {
+    let written = if json {
         writeln!(out, "{}", report.json)
     } else {
         writeln!(out, "{}", report.text.trim_end())
     };
-    ExitCode::SUCCESS
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "sealsum: done, but the result could not be written to stdout: {error}"
+            );
+            ExitCode::from(UNWRITTEN)
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Prints a failure, and gives its exit code.
@@ -70,3 +80,6 @@ pub(crate) fn fail(failure: &Failure, json: bool) -> ExitCode {
     }
     ExitCode::from(failure.exit)
 }
+
+/// As for a file that can't be written.
+const UNWRITTEN: u8 = 2;

@@ -198,7 +198,7 @@ async fn an_aborted_round_gives_its_receipt_again_and_nothing_else() {
     let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
     closed.refused_with(409, "wrong_phase");
     let published = stage.get(&format!("/v1/rounds/{round}/receipt")).await;
-    published.refused_with(404, "not_released");
+    published.refused_with(404, "aborted");
 }
 
 #[tokio::test]

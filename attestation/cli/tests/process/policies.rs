@@ -131,3 +131,17 @@ fn a_label_can_not_smuggle_in_another_table() {
         serde_json::json!(["a\"[[publisher]]\\u"])
     );
 }
+
+/// `/dev/full` is a disk that is full; a reader that went away is none.
+#[test]
+fn a_policy_that_could_not_be_written_is_no_success() {
+    let desk = Desk::empty();
+    desk.write("image.eif", crate::desk::image());
+    let line = "sealsum-attest policy new --from image.eif";
+    let full = desk.shell(&format!("{line} > /dev/full"));
+    assert_eq!(full.status.code(), Some(2));
+    let said = String::from_utf8(full.stderr).unwrap();
+    assert!(said.contains("could not be written"), "{said}");
+    let gone = desk.shell(&format!("({line}; echo $? >&2) | true"));
+    assert_eq!(String::from_utf8(gone.stderr).unwrap().trim(), "0");
+}

@@ -366,6 +366,7 @@ mod tests {
     fn what_comes_with_time_is_tried_again_and_what_was_refused_is_not() {
         assert_eq!(exit(404, "no_open_round"), 3);
         assert_eq!(exit(404, "not_released"), 3);
+        assert_eq!(exit(404, "aborted"), 1, "it never will be released");
         assert_eq!(exit(409, "cohort_too_small"), 3);
         assert_eq!(exit(503, "busy"), 3);
         assert_eq!(exit(409, "wrong_phase"), 1);

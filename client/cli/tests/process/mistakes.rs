@@ -129,3 +129,22 @@ fn bounds_are_numbers_above_zero_and_wrapping_is_told_in_units() {
         "parent_unreachable"
     );
 }
+
+/// `/dev/full` is a disk that is full.
+#[test]
+fn a_result_that_could_not_be_written_is_no_success() {
+    for line in [
+        &["completions", "bash"][..],
+        &["completions", "bash", "--json"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_sealsum"))
+            .args(line)
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("could not be written"), "{said}");
+    }
+}
