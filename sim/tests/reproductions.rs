@@ -104,3 +104,21 @@ fn a_lost_round_does_not_keep_the_parent_from_aborting_those_behind_it() {
     let found = play(7, &there, ParentAs::Shipped, Sabotage::None).err();
     assert_eq!(found.map(|violation| violation.what), None);
 }
+
+/// The model was wrong: a parent that crashed and started again is still asking its enclave, and
+/// until it has heard says what it last knew.
+#[test]
+fn a_parent_that_has_just_started_learns_that_its_enclave_is_another() {
+    let crashing_in_the_next_request = 3;
+    let there = [
+        open(0, true),
+        Op::Send(0, 0, 0, false),
+        Op::RestartEnclave(0),
+        Op::RestartParent(crashing_in_the_next_request),
+        Op::Status(0),
+    ];
+    assert_eq!(
+        play(7, &there, ParentAs::Shipped, Sabotage::None).err(),
+        None
+    );
+}
