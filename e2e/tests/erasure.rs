@@ -5,7 +5,7 @@
 
 use sealsum_e2e::{MemoryImage, Target};
 use sealsum_protocol::messages::{Close, Contribute};
-use sealsum_protocol::{Command, Reply, RoundTerms};
+use sealsum_protocol::{Command, KemSuite, Refusal, Reply, RoundTerms};
 use sealsum_testkit::{
     Contribution, KnownSecrets, Link as _, ScriptedParent, SocketLink, UncheckedClient,
     known_contribution, presum, stream,
@@ -60,9 +60,15 @@ fn begin(link: &mut SocketLink, known: &Known) {
 /// released, or was aborted.
 #[test]
 fn i03_seeds_are_gone_when_the_round_no_longer_needs_them() {
+    for kem in [KemSuite::X25519, KemSuite::XWing] {
+        seeds_go_with_their_round(RoundTerms { kem, ..presum() });
+    }
+}
+
+fn seeds_go_with_their_round(terms: RoundTerms) {
     let target = Target::start(&[]);
     let mut link = target.link();
-    let mut parent = ScriptedParent::open(&mut link, presum());
+    let mut parent = ScriptedParent::open(&mut link, terms.clone());
     let all: Vec<_> = TELLING
         .into_iter()
         .zip(0..)
@@ -86,7 +92,7 @@ fn i03_seeds_are_gone_when_the_round_no_longer_needs_them() {
     parent.release(&mut link);
     assert_erased(&target, &all, "after the release");
 
-    let mut aborted = ScriptedParent::open(&mut link, presum());
+    let mut aborted = ScriptedParent::open(&mut link, terms);
     let more = [known(&aborted, 7, TELLING[0])];
     aborted.relay(&mut link, &more[0].contribution).unwrap();
     assert_held(&target, &more, "before the abort");
@@ -97,11 +103,17 @@ fn i03_seeds_are_gone_when_the_round_no_longer_needs_them() {
 /// Adversary: whoever reads the enclave's memory after updates were added, refused or cut off.
 #[test]
 fn i09_an_update_is_gone_when_it_is_added_refused_or_cut_off() {
+    for kem in [KemSuite::X25519, KemSuite::XWing] {
+        updates_go_with_their_contribution(RoundTerms { kem, ..stream() });
+    }
+}
+
+fn updates_go_with_their_contribution(terms: RoundTerms) {
     let target = Target::start(&[]);
     let mut link = target.link();
     let bounded = RoundTerms {
         l2_bound: Some(4096),
-        ..stream()
+        ..terms
     };
     let mut parent = ScriptedParent::open(&mut link, bounded);
     // The sum is nobody's update from here on.
@@ -128,7 +140,7 @@ fn i09_an_update_is_gone_when_it_is_added_refused_or_cut_off() {
     let mut waiting = known(&parent, 4, 0.157_721_57);
     // The place is free again as soon as the enclave has seen the end.
     while let Err(refusal) = parent.relay(&mut link, &waiting.contribution) {
-        assert_eq!(refusal, sealsum_protocol::Refusal::Busy);
+        assert_eq!(refusal, Refusal::Busy);
     }
     assert_erased(&target, &cut, "after its connection was cut");
     waiting.contribution.body.clear();

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
+use hpke::kem::{X25519HkdfSha256, XWing};
 use hpke::{Deserializable as _, Kem as _, OpModeS, Serializable as _};
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    Encapsulation, EncodedUpdate, MaskSeed, ReceiptSigner, RingBits, RingVector, RoundBinding,
-    label, seal,
+    Encapsulation, EncodedUpdate, KemSuite, MaskSeed, ReceiptSigner, RingBits, RingVector,
+    RoundBinding, label, seal,
 };
 
 use crate::{Contribution, SeededRng, client_id};
@@ -115,7 +115,7 @@ impl KnownSecrets {
 }
 
 /// The contribution of client number `n`, with everything about it that nobody else may
-/// learn, under X25519.
+/// learn.
 #[must_use]
 pub fn known_contribution(
     binding: &RoundBinding,
@@ -132,33 +132,24 @@ pub fn known_contribution(
     let encapsulation = Encapsulation::to(binding, &id, &mut randomness()).unwrap();
     let (header, masked) = seal(encapsulation, update).unwrap();
 
-    // The same agreement again, with nothing hidden in it.
-    let key = <X25519HkdfSha256 as hpke::Kem>::PublicKey::from_bytes(&binding.kem_key).unwrap();
-    let info = [
-        &prefixed(label::HPKE_INFO)[..],
-        binding.round_id().as_bytes(),
-    ]
-    .concat();
-    let context = [&prefixed(label::MASK_SEED)[..], id.as_bytes()].concat();
-    let (encapsulated, sender) = hpke::setup_sender_with_rng::<
-        ChaCha20Poly1305,
-        HkdfSha256,
-        X25519HkdfSha256,
-    >(&OpModeS::Base, &key, &info, &mut randomness())
-    .unwrap();
+    let again = match terms.kem {
+        KemSuite::X25519 => agree_again::<X25519HkdfSha256>(binding, n, randomness()),
+        KemSuite::XWing => agree_again::<XWing>(binding, n, randomness()),
+    };
     assert_eq!(
         header.encapsulated_key.as_slice(),
-        encapsulated.to_bytes().as_slice(),
+        again.0,
         "another agreement than the contribution's"
     );
-    let mut seed = [0; 32];
-    sender.export(&context, &mut seed).unwrap();
+    let seed = again.1;
     let mut mask = RingVector::zeros(terms.ring_bits, 16);
     MaskSeed::new(&seed)
         .expand(terms.ring_bits)
         .wrapping_add_to(0, &mut mask)
         .unwrap();
     secrets.add(&format!("client {n}'s mask seed"), &seed);
+    // What is left of one in freed memory: an allocator writes its own over the beginning.
+    secrets.add(&format!("half of client {n}'s mask seed"), &seed[16..]);
     secrets.add(&format!("client {n}'s mask"), &pack(&mask));
     secrets.add_coordinate(
         &format!("client {n}'s update"),
@@ -170,6 +161,31 @@ pub fn known_contribution(
         header,
         body: masked.0,
     }
+}
+
+/// The same agreement again, with nothing hidden in it: the encapsulated key and the seed.
+fn agree_again<K: hpke::Kem>(
+    binding: &RoundBinding,
+    n: u64,
+    mut randomness: SeededRng,
+) -> (Vec<u8>, [u8; 32]) {
+    let key = K::PublicKey::from_bytes(&binding.kem_key).unwrap();
+    let info = [
+        &prefixed(label::HPKE_INFO)[..],
+        binding.round_id().as_bytes(),
+    ]
+    .concat();
+    let context = [&prefixed(label::MASK_SEED)[..], client_id(n).as_bytes()].concat();
+    let (encapsulated, sender) = hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, K>(
+        &OpModeS::Base,
+        &key,
+        &info,
+        &mut randomness,
+    )
+    .unwrap();
+    let mut seed = [0; 32];
+    sender.export(&context, &mut seed).unwrap();
+    (encapsulated.to_bytes().to_vec(), seed)
 }
 
 /// The private keys of the first round that an enclave in this process opened, having been
