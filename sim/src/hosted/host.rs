@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
@@ -19,6 +19,7 @@ pub(crate) struct Host {
     data: PathBuf,
     enclave: SocketAddr,
     running: Option<(Runtime, Parent)>,
+    started: Instant,
 }
 
 /// How a parent ends.
@@ -39,9 +40,15 @@ impl Host {
             data: data.to_owned(),
             enclave,
             running: None,
+            started: Instant::now(),
         };
         host.run(OnShutdown::Keep)?;
         Ok(host)
+    }
+
+    /// Whether the parent may still be asking its enclave about the rounds of its folder.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.started.elapsed() < CATCHING_UP
     }
 
     /// Ends, and starts again on the same folder.
@@ -95,6 +102,7 @@ impl Host {
         let parent = runtime.block_on(Parent::start(config)).map_err(text)?;
         self.url = format!("http://{}", parent.address());
         self.running = Some((runtime, parent));
+        self.started = Instant::now();
         Ok(())
     }
 
@@ -157,4 +165,6 @@ impl Drop for Host {
     }
 }
 
+/// Some frames for each round of an episode.
+const CATCHING_UP: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -171,16 +171,14 @@ impl World {
         };
         let path = format!("/v1/rounds/{}", real_id(self, round));
         let over = !matches!(expected, Phase::Collecting | Phase::Releasing);
-        let mut asked = 0;
         let (status, said) = loop {
             let (status, body) = self.ask(Method::GET, &path, Vec::new())?;
             let said: serde_json::Value = serde_json::from_slice(&body).map_err(text)?;
-            // A parent that has just started, and is asking its enclave, says what it last knew.
-            let late = over && status == 200 && said["phase"] == Phase::Collecting.to_string();
-            if !late || asked == ASKED_AGAIN {
+            // A parent that has just started, and whose link is in use, says what it last knew.
+            let behind = over && status == 200 && said["phase"] == Phase::Collecting.to_string();
+            if !(behind && self.hosted()?.host.is_catching_up()) {
                 break (status, said);
             }
-            asked += 1;
             std::thread::sleep(Duration::from_millis(10));
         };
         if status != 200 || said["phase"] != expected.to_string() {
@@ -206,5 +204,3 @@ fn real_id(world: &World, round: usize) -> sealsum_protocol::RoundId {
 
 /// The longest that a request runs before its parent crashes.
 const CUT_MICROS: u64 = 4_000;
-/// How often a phase that is behind is asked for once more: for two seconds.
-const ASKED_AGAIN: u32 = 200;
