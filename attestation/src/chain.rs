@@ -52,17 +52,17 @@ pub(crate) fn verify_chain(
     let chain = Chain::parse(root, intermediates, leaf)?;
     chain.check_links()?;
     chain.check_profiles(at)?;
+    let Some(cache) = cache else {
+        chain.verify_path(root.der(), intermediates, leaf, at)?;
+        return Ok(LeafKey(chain.leaf.key));
+    };
     let upper = cache::digest(root, intermediates);
-    match (cache, intermediates.split_last()) {
-        (Some(cache), Some((issuer, _))) if cache.knows(&upper) => {
-            // 4: the issuer was verified up to the root before; only the leaf is new.
-            chain.verify_path(issuer, &[], leaf, at)?;
-        }
-        (cache, _) => {
+    match intermediates.split_last() {
+        // 4: the issuer was verified up to the root before; only the leaf is new.
+        Some((issuer, _)) if cache.knows(&upper) => chain.verify_path(issuer, &[], leaf, at)?,
+        _ => {
             chain.verify_path(root.der(), intermediates, leaf, at)?;
-            if let Some(cache) = cache {
-                cache.remember(upper);
-            }
+            cache.remember(upper);
         }
     }
     Ok(LeafKey(chain.leaf.key))

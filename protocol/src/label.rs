@@ -1,7 +1,8 @@
 //! Every label that separates one digest, signature or derived key from another (I17).
 //!
 //! Two uses never share a label, so a value made for one purpose is worthless
-//! for another. This file is the complete list.
+//! for another. This file is the complete list of the protocol's; a publisher's endorsement,
+//! which no round knows, has its label beside its code, tested against these.
 
 use sha2::{Digest as _, Sha256};
 
