@@ -69,15 +69,11 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         {
             return Reply::Refused(Refusal::Malformed).into();
         }
-        let is_block = matches!(command, Command::StageBlock(_));
         let answer = self
             .carry_out(connection, command, body)
             .unwrap_or_else(|refusal| Reply::Refused(refusal).into());
-        // A block that is laid beside those before it meets no seed; the last one does, and is
-        // accepted or refused.
-        if !(is_block && matches!(answer.reply, Reply::Staging(_))) {
-            stack::erase_dead_frames();
-        }
+        // After each: some 70 us of work on a block leave no measurable difference.
+        stack::erase_dead_frames();
         answer
     }
 
