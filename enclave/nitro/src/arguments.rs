@@ -5,6 +5,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Serve { port: u32 },
+    Constants { port: u32 },
     Help,
     Version,
 }
@@ -16,6 +17,7 @@ pub(crate) enum Request {
 pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Request, UsageError> {
     let request = match arguments.next().as_deref() {
         None => return Ok(Request::Serve { port: PORT }),
+        Some("--constants") => Request::Constants { port: PORT },
         Some("--help" | "-h") => Request::Help,
         Some("--version" | "-V") => Request::Version,
         Some("--port") => {
@@ -45,21 +47,29 @@ pub(crate) enum UsageError {
     #[error("--port takes a vsock port, 1 to 4294967294")]
     Port,
     /// An argument too many, or an unknown one.
-    #[error("unknown argument: there are --port N, --help and --version")]
+    #[error("unknown argument: there are --port N, --constants, --help and --version")]
     Unknown,
 }
 
 pub(crate) const HELP: &str = "\
 The Sealsum enclave. Runs inside an AWS Nitro enclave only: it needs /dev/nsm.
 
-Usage: sealsum-enclave [--port N]
+Usage: sealsum-enclave [--port N | --constants]
 
-  --port N   the vsock port that the parent connects to; 5005 if not given
+  --port N      the vsock port that the parent connects to; 5005 if not given
+  --constants   print the limits it runs with, and the PCR16 that attests them
 
-Exit codes: 2 usage, 3 no security module, 4 no vsock port or threads.
+As the first process of an image it reads no arguments, mounts what it needs and
+sends the heartbeat that nitro-cli waits for. Why it ends is one line on the console,
+and on vsock port 9001 of the host.
+
+Exit codes: 2 usage, 3 no security module, 4 no vsock port or threads, 5 wrong source
+of entropy, 6 too little memory, 7 the image or its kernel lack something, 8 PCR16
+can't be extended and locked.
 Without Nitro hardware, try sealsum-mock-enclave, which protects nothing.";
 
-const PORT: u32 = 5005;
+/// The port that an image serves on.
+pub(crate) const PORT: u32 = 5005;
 
 #[cfg(test)]
 mod tests {
@@ -90,5 +100,7 @@ mod tests {
     fn help_and_version_can_be_asked_for() {
         assert_eq!(of(&["--help"]), Ok(Request::Help));
         assert_eq!(of(&["-V"]), Ok(Request::Version));
+        let constants = Request::Constants { port: 5005 };
+        assert_eq!(of(&["--constants"]), Ok(constants));
     }
 }

@@ -17,13 +17,14 @@ use crate::clock::BootClock;
 use crate::device::Device;
 use crate::serve::{lock, serve as serve_connection};
 
-/// Serves until the process ends.
+/// Serves until the process ends. `chore` is done now and then beside it.
 ///
 /// # Errors
 /// The system has no room for the threads.
 pub(crate) fn serve(
     listener: VsockListener,
     enclave: Enclave<Device, BootClock>,
+    chore: fn(),
 ) -> io::Result<()> {
     let post = Arc::new(Post {
         listener,
@@ -41,6 +42,7 @@ pub(crate) fn serve(
         loop {
             thread::sleep(SWEEP_PAUSE);
             lock(&sweeper.enclave).erase_overdue();
+            chore();
         }
     })?;
     for member in crew {
@@ -77,11 +79,11 @@ impl Post {
 }
 
 /// Connections at once. Each holds at most one frame and its reply, about half a
-/// MiB; together they are far below what `MEMORY_CEILING` leaves.
-const CONNECTION_LIMIT: usize = 64;
+/// MiB; together they are below what `memory.rs` keeps from rounds.
+pub(crate) const CONNECTION_LIMIT: usize = 64;
 /// How long a frame may take from its first byte to its last: 192 KiB take a
 /// millisecond over vsock, and a peer that stops half way frees its place.
-const FRAME_TIME: Duration = Duration::from_secs(30);
+pub(crate) const FRAME_TIME: Duration = Duration::from_secs(30);
 /// How long one write may wait for a peer that does not read.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 /// How long a release that is over its time may outlast it when no command comes:

@@ -33,6 +33,30 @@ impl Device {
         }
     }
 
+    /// Extends `register` with `digest`, and locks it and those below it for as long as
+    /// the enclave lives. `expected` is what it must then hold: a register that was
+    /// extended before holds something else.
+    ///
+    /// # Errors
+    /// [`RegisterError`]
+    pub(crate) fn extend_and_lock(
+        &mut self,
+        register: u16,
+        digest: &[u8; 48],
+        expected: &[u8; 48],
+    ) -> Result<(), RegisterError> {
+        let extension = Request::ExtendPCR {
+            index: register,
+            data: digest.to_vec(),
+        };
+        check_extended(&self.ask(extension), register, expected)?;
+        let range = register.saturating_add(1);
+        match self.ask(Request::LockPCRs { range }) {
+            Response::LockPCRs => Ok(()),
+            _ => Err(RegisterError::NotLocked { register }),
+        }
+    }
+
     fn ask(&self, request: Request) -> Response {
         nsm_process_request(self.descriptor, request)
     }
@@ -86,6 +110,39 @@ fn fill(
     Ok(())
 }
 
+fn check_extended(
+    response: &Response,
+    register: u16,
+    expected: &[u8; 48],
+) -> Result<(), RegisterError> {
+    match response {
+        Response::ExtendPCR { data } if data == expected => Ok(()),
+        Response::ExtendPCR { .. } => Err(RegisterError::ExtendedBefore { register }),
+        _ => Err(RegisterError::NotExtended { register }),
+    }
+}
+
+/// The enclave's constants can't be attested. Something ran before us in this enclave,
+/// or the device fails.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum RegisterError {
+    /// Locked, or the device fails.
+    #[error(
+        "the security module does not extend PCR{register}; was it locked by something that ran \
+         before? The image may start one program only"
+    )]
+    NotExtended { register: u16 },
+    /// It holds more than our constants.
+    #[error(
+        "PCR{register} was extended before we started; the image may start one program only, once"
+    )]
+    ExtendedBefore { register: u16 },
+    /// It would stay open to later extensions.
+    #[error("the security module does not lock PCR0 to PCR{register}; restart the enclave")]
+    NotLocked { register: u16 },
+}
+
 /// There is no device to start with. Whoever started the process is at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,6 +164,30 @@ pub(crate) enum DeviceError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_register_that_held_something_before_is_refused() {
+        let extended = |data: &[u8]| Response::ExtendPCR {
+            data: data.to_vec(),
+        };
+        let check = |response: &Response| check_extended(response, 16, &[7; 48]);
+        assert_eq!(check(&extended(&[7; 48])), Ok(()));
+        for other in [&[8; 48][..], &[7; 47], &[]] {
+            assert_eq!(
+                check(&extended(other)),
+                Err(RegisterError::ExtendedBefore { register: 16 })
+            );
+        }
+        for response in [
+            Response::Error(nsm::api::ErrorCode::ReadOnlyIndex),
+            Response::LockPCRs,
+        ] {
+            assert_eq!(
+                check(&response),
+                Err(RegisterError::NotExtended { register: 16 })
+            );
+        }
+    }
 
     /// Draws of these lengths, each byte counting up, then none.
     fn draws(lengths: &[usize]) -> impl FnMut() -> Option<Zeroizing<Vec<u8>>> + use<'_> {

@@ -6,15 +6,9 @@
 //! It takes no signals, since nobody is there to send one: the parent ends its rounds
 //! before the host terminates the enclave, and what is open then is lost.
 //!
-//! Exit codes, since an enclave in production has no console:
-//!
-//! | code | meaning |
-//! |---|---|
-//! | 0 | `--help` or `--version` was asked for |
-//! | 2 | the command line is wrong |
-//! | 3 | there is no security module, or it does not answer |
-//! | 4 | the vsock port, or the threads that serve it, can't be had |
-//! | 134 | it aborted (SIGABRT) on a broken invariant: the rounds are gone |
+//! Started by the kernel it is the image's whole userland (`init.rs`); started by AWS's
+//! init it finds that done. What it needs of its surroundings is checked before it
+//! serves, and the first thing that is missing ends it: `failure.rs` has the exit codes.
 
 #![deny(
     clippy::unwrap_used,
@@ -44,70 +38,116 @@ compile_error!(
 
 mod arguments;
 mod clock;
+mod constants;
 mod crew;
 mod device;
+mod entropy;
+mod failure;
+mod host;
+mod init;
+mod memory;
 mod serve;
 
-use std::io;
+use std::panic;
 use std::process::ExitCode;
 
-use sealsum_enclave_core::{Enclave, MEMORY_CEILING};
+use sealsum_enclave_core::Enclave;
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
-use crate::arguments::{Request, UsageError};
+use crate::arguments::Request;
 use crate::clock::BootClock;
-use crate::device::{Device, DeviceError};
+use crate::device::Device;
+use crate::failure::{BROKEN_INVARIANT, Failure};
 
 fn main() -> ExitCode {
-    match run() {
+    let is_init = init::is_first_process();
+    report_panics(is_init);
+    match run(is_init) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("sealsum-enclave: {failure}");
+            eprintln!(
+                "sealsum-enclave: {failure} (exit code {})",
+                failure.exit_code()
+            );
+            if let Some(line) = failure.last_status() {
+                host::send_last_status(&line);
+            }
+            if is_init {
+                init::end_machine();
+            }
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
-fn run() -> Result<(), Failure> {
-    let port = match arguments::read(std::env::args().skip(1))? {
-        Request::Serve { port } => port,
+fn run(is_init: bool) -> Result<(), Failure> {
+    let request = if is_init {
+        Request::Serve {
+            port: arguments::PORT,
+        }
+    } else {
+        arguments::read(std::env::args().skip(1))?
+    };
+    match request {
+        Request::Serve { port } => serve(port, is_init),
+        Request::Constants { port } => {
+            print_constants(port);
+            Ok(())
+        }
         Request::Help => {
             println!("{}", arguments::HELP);
-            return Ok(());
+            Ok(())
         }
         Request::Version => {
             println!("sealsum-enclave {}", env!("CARGO_PKG_VERSION"));
-            return Ok(());
-        }
-    };
-    let device = Device::open()?;
-    let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port)
-        .map_err(|source| Failure::Listen { port, source })?;
-    let enclave = Enclave::new(device, BootClock::start(), MEMORY_CEILING);
-    crew::serve(listener, enclave).map_err(Failure::Threads)
-}
-
-/// Why the enclave did not start.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Usage(#[from] UsageError),
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(
-        "can't listen on vsock port {port}: {source}; is it taken, or does the kernel lack vsock?"
-    )]
-    Listen { port: u32, source: io::Error },
-    #[error("can't start the threads that serve connections: {0}; give the enclave more memory")]
-    Threads(io::Error),
-}
-
-impl Failure {
-    const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::Device(_) => 3,
-            Self::Listen { .. } | Self::Threads(_) => 4,
+            Ok(())
         }
     }
+}
+
+/// Checks everything, then serves.
+fn serve(port: u32, is_init: bool) -> Result<(), Failure> {
+    if is_init {
+        init::prepare()?;
+    }
+    let mut device = Device::open()?;
+    entropy::prepare(&mut device)?;
+    let ceiling = memory::ceiling()?;
+    let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port)
+        .map_err(|source| Failure::Listen { port, source })?;
+    // Last, since it can be done once in an enclave's life.
+    let digest = constants::digest(&constants::text(port));
+    let expected = constants::register(&digest);
+    device.extend_and_lock(constants::REGISTER, &digest, &expected)?;
+    let enclave = Enclave::new(device, BootClock::start(), ceiling);
+    // Connections queue at the listener from here on, so that the heartbeat is true.
+    let chore = if is_init {
+        host::send_heartbeat();
+        init::bury_orphans
+    } else {
+        || ()
+    };
+    crew::serve(listener, enclave, chore).map_err(Failure::Threads)
+}
+
+fn print_constants(port: u32) {
+    let text = constants::text(port);
+    print!("{text}");
+    let register = constants::register(&constants::digest(&text));
+    let digits = register.iter().map(|byte| format!("{byte:02x}"));
+    println!("PCR{} {}", constants::REGISTER, digits.collect::<String>());
+}
+
+/// A panic's message may hold values, so it is told by its place alone; the process
+/// aborts after that.
+fn report_panics(is_init: bool) {
+    panic::set_hook(Box::new(move |panicked| {
+        let place = panicked.location().map(ToString::to_string);
+        let place = place.as_deref().unwrap_or("an unknown place");
+        eprintln!("sealsum-enclave: broken invariant at {place}");
+        host::send_last_status(&failure::status_line(BROKEN_INVARIANT, "broken-invariant"));
+        if is_init {
+            init::end_machine();
+        }
+    }));
 }
