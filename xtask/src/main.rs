@@ -6,6 +6,7 @@ mod check;
 mod client_kill;
 mod demo;
 mod dev;
+mod image;
 mod soak;
 mod vectors;
 mod walk;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Soak(options) => soak::run(&options),
         Command::ClientKillTest(options) => client_kill::run(&options),
         Command::Walk(options) => walk::run(&options),
+        Command::Image(options) => image::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -68,6 +70,8 @@ enum Command {
     ClientKillTest(client_kill::Options),
     /// Type the README's three-terminal walk, word for word, and check its mean.
     Walk(walk::Options),
+    /// Build the enclave's image: the same bytes from the same commit, wherever it is built.
+    Image(image::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }
