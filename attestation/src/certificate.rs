@@ -25,8 +25,6 @@ pub(crate) struct Certificate<'d> {
     pub(crate) subject: &'d [u8],
     /// What the issuer signed.
     pub(crate) signed: Vec<u8>,
-    /// An ECDSA signature in DER.
-    pub(crate) signature: Vec<u8>,
     /// An uncompressed point of P-384; whether it lies on the curve is left to the verification.
     pub(crate) key: [u8; POINT_LENGTH],
     not_before: i64,
@@ -58,7 +56,6 @@ impl<'d> Certificate<'d> {
             issuer: tbs.issuer.as_raw(),
             subject: tbs.subject.as_raw(),
             signed: tbs.as_ref().to_vec(),
-            signature: certificate.signature_value.data.to_vec(),
             key: p384_point(tbs.public_key())?,
             not_before: tbs.validity().not_before.timestamp(),
             not_after: tbs.validity().not_after.timestamp(),

@@ -4,14 +4,17 @@
 //! It trusts the pinned root and nothing that the document carries. Every certificate is checked
 //! by itself first, in the order in which it came, so that a refusal names it; webpki then builds
 //! and verifies the path once more, with names, times, constraints and signatures.
+//!
+//! Whoever sends a chain can't make it costly: there is one path to try, so each certificate's
+//! signature is verified at most once.
 
 mod bad_chain;
 mod cache;
+mod witness;
 
 use core::time::Duration;
 
-use ring::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use sealsum_protocol::UnixMillis;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -20,6 +23,7 @@ use crate::root::{PinnedRoot, RootFingerprint};
 
 pub use bad_chain::{BadChain, ChainPosition};
 pub use cache::ChainCache;
+use witness::Witness;
 
 /// The key that may sign the document: an uncompressed point of P-384, 97 bytes.
 #[must_use]
@@ -40,6 +44,24 @@ pub(crate) fn verify_chain(
     at: UnixMillis,
     cache: Option<&mut ChainCache>,
 ) -> Result<LeafKey, BadChain> {
+    verify_chain_by(
+        webpki::ring::ECDSA_P384_SHA384,
+        root,
+        cabundle,
+        leaf,
+        at,
+        cache,
+    )
+}
+
+fn verify_chain_by(
+    algorithm: &dyn SignatureVerificationAlgorithm,
+    root: &PinnedRoot,
+    cabundle: &[Vec<u8>],
+    leaf: &[u8],
+    at: UnixMillis,
+    cache: Option<&mut ChainCache>,
+) -> Result<LeafKey, BadChain> {
     // 4: the chain starts at the pinned root. What the document carries in its place must be that
     // very certificate; it is compared, never used.
     let (carried_root, intermediates) = cabundle.split_first().ok_or(BadChain::Empty)?;
@@ -52,16 +74,20 @@ pub(crate) fn verify_chain(
     let chain = Chain::parse(root, intermediates, leaf)?;
     chain.check_links()?;
     chain.check_profiles(at)?;
+    chain.check_names()?;
+    let verify = |anchor: &[u8], intermediates: &[Vec<u8>]| {
+        chain.verify_path(algorithm, anchor, intermediates, leaf, at)
+    };
     let Some(cache) = cache else {
-        chain.verify_path(root.der(), intermediates, leaf, at)?;
+        verify(root.der(), intermediates)?;
         return Ok(LeafKey(chain.leaf.key));
     };
     let upper = cache::digest(root, intermediates);
     match intermediates.split_last() {
         // 4: the issuer was verified up to the root before; only the leaf is new.
-        Some((issuer, _)) if cache.knows(&upper) => chain.verify_path(issuer, &[], leaf, at)?,
+        Some((issuer, _)) if cache.knows(&upper) => verify(issuer, &[])?,
         _ => {
-            chain.verify_path(root.der(), intermediates, leaf, at)?;
+            verify(root.der(), intermediates)?;
             cache.remember(upper);
         }
     }
@@ -130,9 +156,25 @@ impl<'d> Chain<'d> {
         Ok(())
     }
 
+    /// 4: no two authorities of one name. With the links in order there is then one path from the
+    /// leaf to the root, through every certificate: none that it does not need, and no other for
+    /// webpki to try, which would cost a verification each.
+    fn check_names(&self) -> Result<(), BadChain> {
+        for (index, authority) in self.authorities.iter().enumerate() {
+            let mut above = self.authorities.iter().take(index);
+            if above.any(|other| other.subject == authority.subject) {
+                return Err(BadChain::RepeatedName {
+                    position: self.position(index),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// 4: path, signatures, names, constraints.
     fn verify_path(
         &self,
+        algorithm: &dyn SignatureVerificationAlgorithm,
         anchor: &[u8],
         intermediates: &[Vec<u8>],
         leaf: &[u8],
@@ -146,9 +188,10 @@ impl<'d> Chain<'d> {
             .collect();
         let leaf = CertificateDer::from(leaf);
         let end_entity = EndEntityCert::try_from(&leaf).map_err(BadChain::Path)?;
-        let path = end_entity
+        let witness = Witness::of(algorithm);
+        end_entity
             .verify_for_usage(
-                &[webpki::ring::ECDSA_P384_SHA384],
+                &[&witness],
                 &anchors,
                 &intermediates,
                 UnixTime::since_unix_epoch(Duration::from_millis(at.0)),
@@ -158,23 +201,14 @@ impl<'d> Chain<'d> {
                 None,
                 None,
             )
-            .map_err(|error| self.name_path_error(error))?;
-        // 4: none that the path does not need.
-        if path.intermediate_certificates().count() == intermediates.len() {
-            Ok(())
-        } else {
-            Err(BadChain::UnusedCertificate)
-        }
+            .map(drop)
+            .map_err(|error| self.name_path_error(error, witness.refused()))
     }
 
     /// webpki says that some signature is wrong; which one helps whoever reads the refusal.
-    fn name_path_error(&self, error: webpki::Error) -> BadChain {
+    fn name_path_error(&self, error: webpki::Error, refused: Option<&[u8]>) -> BadChain {
         self.links()
-            .find(|(_, issuer, issued)| {
-                UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, &issuer.key)
-                    .verify(&issued.signed, &issued.signature)
-                    .is_err()
-            })
+            .find(|(_, _, issued)| refused == Some(issued.signed.as_slice()))
             .map_or(BadChain::Path(error), |(position, _, _)| {
                 BadChain::Signature { position }
             })
@@ -203,3 +237,6 @@ impl<'d> Chain<'d> {
         ChainPosition::authority(index, self.intermediates())
     }
 }
+
+#[cfg(test)]
+mod tests;

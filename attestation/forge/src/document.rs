@@ -3,7 +3,7 @@
 
 use crate::cbor::{array, bytes, map, null, open_map, text, unsigned};
 use crate::key::Key;
-use crate::pki::{LEAF, Pki};
+use crate::pki::Pki;
 use crate::{MODULE_ID, NONCE, NOW_MS, USER_DATA};
 
 /// What a document says, and how it says it. Items are encoded CBOR.
@@ -67,7 +67,7 @@ impl Document {
             head: vec![0x84],
             protected: bytes(PROTECTED),
             unprotected: vec![0xa0],
-            key: pki.key(LEAF).clone(),
+            key: pki.key(pki.certificates.len() - 1).clone(),
         }
     }
 

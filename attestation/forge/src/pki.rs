@@ -20,7 +20,7 @@ pub struct Certificate {
     pub issuer: &'static str,
     /// Common name of the subject.
     pub subject: &'static str,
-    /// UTCTime, both inside: `YYMMDDhhmmssZ`.
+    /// Both inside. UTCTime: `YYMMDDhhmmssZ`; or GeneralizedTime, with a year of four digits.
     pub validity: [&'static str; 2],
     /// SubjectPublicKeyInfo; that of the certificate's own key if `None`.
     pub key_info: Option<Vec<u8>>,
@@ -51,6 +51,36 @@ impl Pki {
     /// The same names, times and extensions over other keys.
     pub fn look_alike() -> Self {
         Self::with_keys("look-alike")
+    }
+
+    /// A chain under the sound one's root with any number of intermediates, up to seven; none of
+    /// them limits the path.
+    ///
+    /// # Panics
+    /// If there are more than seven.
+    pub fn tall(intermediates: usize) -> Self {
+        let mut pki = Self::sound();
+        let leaf = pki.certificates.swap_remove(LEAF);
+        let leaf_key = pki.keys.swap_remove(LEAF);
+        pki.certificates.truncate(1);
+        pki.keys.truncate(1);
+        let validity = pki.certificates[ROOT].validity;
+        let mut issuer = "root";
+        for (above, subject) in STOREYS.into_iter().enumerate().take(intermediates) {
+            pki.certificates
+                .push(authority([issuer, subject], validity, None, above));
+            pki.keys.push(Key::named(&format!("tall {subject}")));
+            issuer = subject;
+        }
+        assert_eq!(pki.keys.len(), intermediates + 1, "at most seven");
+        let signer = intermediates;
+        pki.certificates.push(Certificate {
+            issuer,
+            signer,
+            ..leaf
+        });
+        pki.keys.push(leaf_key);
+        pki
     }
 
     fn with_keys(family: &str) -> Self {
@@ -119,7 +149,10 @@ impl Certificate {
             name(self.issuer),
             tlv(
                 0x30,
-                &self.validity.map(|time| tlv(0x17, &[time.as_bytes()])),
+                &self.validity.map(|time| {
+                    let tag = if time.len() == 13 { 0x17 } else { 0x18 };
+                    tlv(tag, &[time.as_bytes()])
+                }),
             ),
             name(self.subject),
             self.key_info.clone().unwrap_or_else(own_key),
@@ -173,3 +206,6 @@ pub const ZONAL: usize = 2;
 pub const INSTANCE: usize = 3;
 /// Its key signs documents.
 pub const LEAF: usize = 4;
+const STOREYS: [&str; 7] = [
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh",
+];

@@ -49,9 +49,14 @@ pub enum BadChain {
         /// The certificate with the wrong signature.
         position: ChainPosition,
     },
-    /// The path is right without one of the certificates.
-    #[error("the cabundle has a certificate that the path does not need")]
-    UnusedCertificate,
+    /// Two authorities have one name, so one of them is not needed, or there are several paths to try.
+    #[error(
+        "the {position} has the name of an authority above it; each of AWS's authorities has its own"
+    )]
+    RepeatedName {
+        /// The lower of the two.
+        position: ChainPosition,
+    },
     /// The path was refused for another reason.
     #[error("the certificate path was refused: {0}")]
     Path(webpki::Error),
@@ -65,7 +70,7 @@ impl BadChain {
             Self::Certificate { problem, .. } => problem.code(),
             Self::BrokenLink { .. } => "chain-broken-link",
             Self::Signature { .. } => "chain-signature",
-            Self::UnusedCertificate => "chain-unused-certificate",
+            Self::RepeatedName { .. } => "chain-repeated-name",
             Self::Path(_) => "chain-path",
         }
     }

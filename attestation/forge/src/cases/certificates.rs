@@ -281,24 +281,39 @@ fn validity(cases: &mut Cases) {
     }
     let mut pki = Pki::sound();
     for certificate in &mut pki.certificates[1..] {
-        certificate.validity = ["200101000000Z", "491231235959Z"];
+        certificate.validity = ["200101000000Z", "20991231235959Z"];
     }
-    // A second before 2025, when the root begins.
-    let at_ms = 1_735_689_599_000;
-    let document = Document::under(&pki).with("timestamp", crate::cbor::unsigned(at_ms));
-    let question = Question {
-        at_ms,
-        ..Question::default()
-    };
-    let row = "certificate-validity";
-    cases.ask(
-        row,
-        "root-second-before",
-        "certificate-not-yet-valid",
-        document.bytes(),
-        question,
+    debug_assert_eq!(
+        pki.certificates[ROOT].validity,
+        ["250101000000Z", "491231235959Z"]
     );
-    debug_assert_eq!(pki.certificates[ROOT].validity[0], "250101000000Z");
+    let root = [
+        ("root-first-second", "appraised", ROOT_NOT_BEFORE_MS),
+        (
+            "root-second-before",
+            "certificate-not-yet-valid",
+            ROOT_NOT_BEFORE_MS - 1000,
+        ),
+        ("root-last-second", "appraised", ROOT_NOT_AFTER_MS),
+        (
+            "root-second-after",
+            "certificate-expired",
+            ROOT_NOT_AFTER_MS + 1000,
+        ),
+    ];
+    for (what, expect, at_ms) in root {
+        let document = Document::under(&pki).with("timestamp", crate::cbor::unsigned(at_ms));
+        let question = Question {
+            at_ms,
+            ..Question::default()
+        };
+        let row = "certificate-validity";
+        cases.ask(row, what, expect, document.bytes(), question);
+    }
 }
 
+/// 2025-01-01T00:00:00Z.
+const ROOT_NOT_BEFORE_MS: u64 = 1_735_689_600_000;
+/// 2049-12-31T23:59:59Z.
+const ROOT_NOT_AFTER_MS: u64 = 2_524_607_999_000;
 const PLACES: [(&str, usize); 2] = [("zonal", ZONAL), ("leaf", LEAF)];

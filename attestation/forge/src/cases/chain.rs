@@ -8,6 +8,7 @@ use crate::pki::{INSTANCE, LEAF, Pki, REGIONAL, ROOT};
 pub(super) fn add(cases: &mut Cases) {
     roots(cases);
     order(cases);
+    names(cases);
     let mut issued = |row, what: &str, expect, change: &dyn Fn(&mut Pki)| {
         let mut pki = Pki::sound();
         change(&mut pki);
@@ -34,24 +35,6 @@ pub(super) fn add(cases: &mut Cases) {
             pki.certificates[INSTANCE].extensions = pki.certificates[LEAF].extensions.clone();
         },
     );
-    // A certificate whose names all fit and that the path can do without: the root's own key, under
-    // its own name, once more.
-    let mut pki = Pki::sound();
-    let mut chain = pki.issue();
-    let again = &mut pki.certificates[ROOT];
-    again.validity = ["250102000000Z", "491231235959Z"];
-    again.extensions = vec![
-        basic_constraints(true, Some(3)),
-        key_usage(true, KEY_CERT_SIGN),
-    ];
-    chain.insert(1, pki.issue()[ROOT].clone());
-    let document = Document::with_chain(&pki, &chain);
-    cases.add(
-        "extra-certificate",
-        "unneeded",
-        "chain-unused-certificate",
-        document.bytes(),
-    );
     // A unique id, which X.509 allows between key and extensions, and this PKI never has.
     let mut pki = Pki::sound();
     pki.certificates[LEAF].unique_id = vec![0x81, 0x02, 0x00, 0x07];
@@ -64,6 +47,58 @@ pub(super) fn add(cases: &mut Cases) {
         "",
         "leaf-path-length",
         Document::under(&pki).bytes(),
+    );
+}
+
+/// Chains of every length, and authorities that share a name: those leave a verifier several paths
+/// to try. Every signature of the path as it stands is right.
+fn names(cases: &mut Cases) {
+    for intermediates in [0, 1, 6] {
+        let document = Document::under(&Pki::tall(intermediates)).bytes();
+        cases.add(
+            "accepted-chains",
+            &intermediates.to_string(),
+            "appraised",
+            document,
+        );
+    }
+    let document = Document::under(&Pki::tall(7)).bytes();
+    cases.add("extra-certificate", "seventh", "chain-path", document);
+
+    let mut repeat = |what, pki: &Pki| {
+        let document = Document::under(pki).bytes();
+        cases.add("repeated-name", what, "chain-repeated-name", document);
+    };
+    let mut pki = Pki::tall(3);
+    pki.certificates[2].subject = "root";
+    pki.certificates[3].issuer = "root";
+    repeat("root", &pki);
+    let mut pki = Pki::tall(3);
+    pki.certificates[3].subject = "first";
+    pki.certificates[4].issuer = "first";
+    repeat("first", &pki);
+    let mut pki = Pki::tall(6);
+    for certificate in &mut pki.certificates {
+        certificate.issuer = "root";
+        certificate.subject = "root";
+    }
+    repeat("all", &pki);
+    // Here the path can do without one: the root's own key, under its own name, once more.
+    let mut pki = Pki::sound();
+    let mut chain = pki.issue();
+    let again = &mut pki.certificates[ROOT];
+    again.validity = ["250102000000Z", "491231235959Z"];
+    again.extensions = vec![
+        basic_constraints(true, Some(3)),
+        key_usage(true, KEY_CERT_SIGN),
+    ];
+    chain.insert(1, pki.issue()[ROOT].clone());
+    let document = Document::with_chain(&pki, &chain);
+    cases.add(
+        "repeated-name",
+        "root-again",
+        "chain-repeated-name",
+        document.bytes(),
     );
 }
 

@@ -251,6 +251,9 @@ fn signature(cases: &mut Cases) {
     values("s-order", &r, &ORDER);
     values("r-all-ones", &[0xff; 48], &s);
     values("swapped", &s, &r);
+    // ECDSA's other form of the same signature: hardware sends either, whichever comes.
+    let other_form = [r.clone(), negated(&s)].concat();
+    put("accepted-forms", "negated-s", "appraised", &other_form);
     let other = Document::sound().with("nonce", bytes(&[0x4f; 32]));
     let other = other.sign(&other.payload()).scalars().concat();
     put(
@@ -302,6 +305,23 @@ fn signature(cases: &mut Cases) {
     structure("external-data", "Signature1", PROTECTED, &[0]);
     structure("no-header", "Signature1", &[], &[]);
     structure("es256", "Signature1", &[0xa1, 0x01, 0x26], &[]);
+}
+
+/// The order less `scalar`.
+fn negated(scalar: &[u8]) -> Vec<u8> {
+    let mut borrow = 0;
+    let mut digits: Vec<u8> = ORDER
+        .iter()
+        .zip(scalar)
+        .rev()
+        .map(|(whole, part)| {
+            let difference = 256 + i16::from(*whole) - i16::from(*part) - borrow;
+            borrow = i16::from(difference < 256);
+            difference.to_le_bytes()[0]
+        })
+        .collect();
+    digits.reverse();
+    digits
 }
 
 /// The order of P-384 (SEC 2, section 2.5.1).
