@@ -23,7 +23,9 @@ pub struct UnverifiedDocument {
 impl UnverifiedDocument {
     /// Reads a document: COSE_Sign1 around a CBOR map, in the one shape that hardware sends.
     ///
-    /// Time and memory are linear in the input; a declared length allocates nothing.
+    /// A declared length allocates nothing. With an input of at most 64 KiB, parsing and
+    /// authenticating hold at most 128 KiB beside it, and verify at most 8 signatures: one for each
+    /// certificate below the root, and the document's. Both are measured by tests.
     ///
     /// # Errors
     /// [`Rejection::Envelope`] or [`Rejection::Payload`].

@@ -8,6 +8,7 @@ pub mod cases;
 pub mod cbor;
 pub mod der;
 mod document;
+pub mod hostile;
 mod key;
 pub mod pki;
 mod round;

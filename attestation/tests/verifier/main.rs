@@ -7,6 +7,7 @@
 )]
 
 mod appraisal;
+mod arbitrary;
 mod audit;
 mod bad_documents;
 mod certificates;
