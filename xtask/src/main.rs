@@ -6,6 +6,7 @@ mod check;
 mod client_kill;
 mod demo;
 mod dev;
+mod emulator;
 mod image;
 mod soak;
 mod vectors;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::ClientKillTest(options) => client_kill::run(&options),
         Command::Walk(options) => walk::run(&options),
         Command::Image(options) => image::run(&options),
+        Command::Emulator(options) => emulator::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -72,6 +74,8 @@ enum Command {
     Walk(walk::Options),
     /// Build the enclave's image: the same bytes from the same commit, wherever it is built.
     Image(image::Options),
+    /// Build what boots enclave images without Nitro: QEMU and its vsock, once per machine.
+    Emulator(emulator::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }
