@@ -305,3 +305,6 @@ fn kind_of(raw: Type) -> CborType {
         Type::Unknown(_) => CborType::Reserved,
     }
 }
+
+#[cfg(test)]
+mod tests;

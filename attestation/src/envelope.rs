@@ -202,3 +202,39 @@ const MAX_PAYLOAD: usize = 16384;
 
 /// Two scalars of 48 bytes (RFC 9053, section 2.1).
 const SIGNATURE_LENGTH: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_part_and_the_byte() {
+        for (document, part, offset) in [
+            (&[0x00][..], "outer array", 0),
+            (&[0x84, 0x00], "protected header", 1),
+            (
+                &[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0x00],
+                "unprotected header",
+                6,
+            ),
+            (
+                &[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x00],
+                "payload",
+                7,
+            ),
+            (
+                &[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x41, 0x00, 0x00],
+                "signature",
+                9,
+            ),
+        ] {
+            let refused = Envelope::parse(document).err().unwrap().to_string();
+            let expected = format!("in the envelope's {part}: ");
+            assert!(refused.starts_with(&expected), "{refused}");
+            assert!(
+                refused.contains(&format!(" at byte {offset}, ")),
+                "{refused}"
+            );
+        }
+    }
+}

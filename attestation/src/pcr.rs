@@ -184,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_shown_as_its_digits() {
+        let digits = "0f".repeat(48);
+        let pcr = Pcr::from_hex(&digits).unwrap();
+        assert_eq!(pcr.to_string(), digits);
+        assert_eq!(format!("{pcr:?}"), format!("Pcr({digits})"));
+    }
+
+    #[test]
     fn a_register_is_never_overwritten() {
         let mut measurement = Measurement::default();
         assert!(measurement.insert(PcrIndex::IMAGE, Pcr::new([1; 48])));

@@ -52,6 +52,8 @@ fn debug_mode_is_refused_unless_a_mock_policy_asks_for_it() {
     let enclave = appraise_offer(&offer, &policy, NOW, &NONCE).unwrap();
     assert!(enclave.is_debug());
     assert_eq!(enclave.trust(), Trust::Mock);
+    let archived = appraise_archived(&offer.evidence, offer.binding.clone(), &policy).unwrap();
+    assert!(archived.is_debug());
 }
 
 #[test]
@@ -280,6 +282,7 @@ fn i16_archived_evidence_is_judged_at_its_own_time_without_a_challenge() {
     assert_eq!(archived.round_id(), binding.round_id());
     assert_eq!(archived.receipt_key(), &binding.receipt_key);
     assert_eq!(archived.trust(), Trust::Mock);
+    assert!(!archived.is_debug());
     assert_eq!(archived.evidence_time(), NOW);
     assert_eq!(archived.measurement_label(), "this build");
 
@@ -305,4 +308,35 @@ fn pcr4_is_compared_with_the_instance_of_the_module_id() {
     assert_eq!(agrees(&nameless), None);
     let without = mock.offer_with(|payload| drop(payload.pcrs.remove(&4)));
     assert_eq!(agrees(&without), None);
+}
+
+#[test]
+fn a_documents_free_fields_are_shown_as_they_are() {
+    let mock = Mock::boot();
+    let shown = |change: fn(&mut sealsum_softnsm::Payload)| {
+        let document = UnverifiedDocument::parse(&mock.offer_with(change).evidence).unwrap();
+        [
+            document.public_key(),
+            document.user_data(),
+            document.nonce(),
+        ]
+        .map(|field| field.map(<[u8]>::to_vec))
+    };
+    let filled = shown(|payload| {
+        payload.public_key = Some(vec![1; 3]);
+        payload.user_data = Some(vec![2; 4]);
+        payload.nonce = Some(vec![3; 5]);
+    });
+    assert_eq!(
+        filled,
+        [Some(vec![1; 3]), Some(vec![2; 4]), Some(vec![3; 5])]
+    );
+    let null = shown(|payload| {
+        payload.public_key = None;
+        payload.user_data = None;
+        payload.nonce = None;
+    });
+    assert_eq!(null, [None, None, None]);
+    let empty = shown(|payload| payload.public_key = Some(Vec::new()));
+    assert_eq!(empty[0], Some(Vec::new()));
 }

@@ -246,3 +246,23 @@ fn audit_and_appraisal_reject_the_same_for_the_same_reason() {
     }
     assert!(rejected > 100, "{rejected}");
 }
+
+#[test]
+fn outcomes_have_stable_names() {
+    let names = [
+        Outcome::Passed,
+        Outcome::PassedInPart,
+        Outcome::NotAsked,
+        Outcome::Failed,
+        Outcome::NotReached,
+    ]
+    .map(Outcome::as_str);
+    let expected = [
+        "passed",
+        "passed-in-part",
+        "not-asked",
+        "failed",
+        "not-reached",
+    ];
+    assert_eq!(names, expected);
+}
