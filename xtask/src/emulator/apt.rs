@@ -53,7 +53,13 @@ pub(crate) fn fetch(pinned: &Pinned) -> Result<PathBuf> {
                 kept.display()
             )
         })?;
-    let found = cache::sha256(&fetched)?;
+    keep(pinned, &fetched, &kept)?;
+    Ok(kept)
+}
+
+/// Moves what was fetched to where it is trusted, if it is what it must be.
+fn keep(pinned: &Pinned, fetched: &Path, kept: &Path) -> Result<()> {
+    let found = cache::sha256(fetched)?;
     if found != pinned.sha256 {
         bail!(
             "{} {} has the SHA-256 {found}, expected {}: the mirror, or the way to it, changed it",
@@ -62,8 +68,7 @@ pub(crate) fn fetch(pinned: &Pinned) -> Result<PathBuf> {
             pinned.sha256
         );
     }
-    fs::rename(&fetched, &kept).with_context(|| format!("keeping {}", kept.display()))?;
-    Ok(kept)
+    fs::rename(fetched, kept).with_context(|| format!("keeping {}", kept.display()))
 }
 
 impl Pinned {
@@ -205,6 +210,29 @@ mod tests {
         let entries = parse("debian.sources", &DEBIAN.replace("bookworm", "trixie"));
         let error = extend(&entries).unwrap_err().to_string();
         assert!(error.contains("suite bookworm:"), "{error}");
+    }
+
+    #[test]
+    fn a_file_with_another_digest_is_not_kept() {
+        let pinned = Pinned {
+            package: "seabios",
+            version: "1",
+            kind: Kind::Binary,
+            sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (fetched, kept) = (folder.path().join("fetched"), folder.path().join("kept"));
+        fs::write(&fetched, "abd").unwrap();
+        let error = keep(&pinned, &fetched, &kept).unwrap_err().to_string();
+        assert!(
+            error.contains("a52d159f262b2c6ddb724a61840befc3"),
+            "{error}"
+        );
+        assert!(!kept.exists());
+
+        fs::write(&fetched, "abc").unwrap();
+        keep(&pinned, &fetched, &kept).unwrap();
+        assert!(kept.exists());
     }
 
     #[test]

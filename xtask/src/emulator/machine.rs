@@ -3,9 +3,12 @@
 //! The host reaches the guest's port P through the Unix socket [`Machine::vsock`]: it says
 //! `CONNECT P\n` and reads `OK <number>\n`; then the stream is the guest's. A connection to a port
 //! where nobody listens, or whose backlog is full, is closed before `OK`. The guest reaches the
-//! host as context 2: a connection to port P arrives at [`Machine::host_socket`], if somebody
-//! listens there, and is reset otherwise. What it sends to context 3, where the parent instance is
-//! on Nitro, is dropped: it gets no answer and waits for its own time-out.
+//! host as context 2: a connection to port P arrives at [`Machine::host_socket`]. Where nobody
+//! listens it is not refused but dropped, as is all that goes to context 3, where the parent
+//! instance is on Nitro: the guest waits for its kernel's two seconds.
+//!
+//! The processor is emulated with all that QEMU can (AVX2, BMI2, FMA, MOVBE, LZCNT: x86-64-v3, not
+//! v4). Its clock is the right time in steps of 4 ms, since a machine without KVM has no better one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
