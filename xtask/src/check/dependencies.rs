@@ -164,6 +164,7 @@ const RULES: &[Rule] = &[
 /// May depend on anything; no rule above lists them, so nothing that ships has them.
 const FREE: &[&str] = &[
     "sealsum-forge",
+    "sealsum-fuzz",
     "sealsum-testkit",
     "sealsum-sim",
     "sealsum-e2e",
