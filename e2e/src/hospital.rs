@@ -75,7 +75,7 @@ impl Said {
 }
 
 impl Hospital {
-    pub(crate) fn new(lab: &Lab, name: &str, flags: &[&str]) -> Self {
+    pub(crate) fn new<E>(lab: &Lab<E>, name: &str, flags: &[&str]) -> Self {
         let hospital = Self {
             name: name.to_owned(),
             identity: lab.file(&format!("{name}.identity")),
@@ -89,9 +89,9 @@ impl Hospital {
     }
 
     /// Writes the policy: the usual one, with `flags` in place of flags of the same name.
-    pub fn write_policy(&self, lab: &Lab, flags: &[&str]) {
+    pub fn write_policy<E>(&self, lab: &Lab<E>, flags: &[&str]) {
         let usual = [
-            ("--appraisal-policy", lab.enclave.policy.to_str().unwrap()),
+            ("--appraisal-policy", lab.appraisal_policy.to_str().unwrap()),
             ("--operator-key", &lab.operator_key),
             ("--task", "digits"),
             ("--min-cohort", "3"),

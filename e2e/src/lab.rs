@@ -9,9 +9,11 @@ use crate::hospital::{Said, say};
 use crate::{Enclave, Hospital, Parent, write_npy};
 
 /// The deployment. Dropping it ends its processes and deletes its folder.
-pub struct Lab {
-    /// The mock enclave.
-    pub enclave: Enclave,
+pub struct Lab<E = Enclave> {
+    /// The enclave: a mock unless a test says otherwise.
+    pub enclave: E,
+    /// The appraisal policy that accepts it.
+    pub appraisal_policy: PathBuf,
     /// The honest parent.
     pub parent: Parent,
     /// The operator's public key, in hex.
@@ -30,6 +32,8 @@ pub struct RoundRequest {
     pub intake: &'static str,
     /// The smallest cohort.
     pub min_cohort: u32,
+    /// The largest.
+    pub max_cohort: u32,
     /// The base model's file.
     pub base_model: PathBuf,
     /// `open`, or a registry's file.
@@ -64,12 +68,26 @@ impl Lab {
     }
 
     fn with(folder: TempDir, enclave: Enclave, parent: Parent) -> Self {
+        let policy = enclave.policy.clone();
+        Self::of(folder, enclave, policy, parent)
+    }
+}
+
+impl<E> Lab<E> {
+    /// Puts one together, with an operator and a base model.
+    pub(crate) fn of(
+        folder: TempDir,
+        enclave: E,
+        appraisal_policy: PathBuf,
+        parent: Parent,
+    ) -> Self {
         write_npy(&folder.path().join("base.npy"), &[0.5; 20]);
         let operator = folder.path().join("operator.key");
         let said = say(&["operator", "new", operator.to_str().unwrap()]).ok();
         let operator_key = said["operator_key"].as_str().unwrap().to_owned();
         Self {
             enclave,
+            appraisal_policy,
             parent,
             operator_key,
             folder,
@@ -103,6 +121,7 @@ impl Lab {
             number: 1,
             intake: "stream",
             min_cohort: 3,
+            max_cohort: 10,
             base_model: self.folder().join("base.npy"),
             admission: "open".to_owned(),
             grant: None,
@@ -146,7 +165,7 @@ impl Lab {
             "--min-cohort",
             &request.min_cohort.to_string(),
             "--max-cohort",
-            "10",
+            &request.max_cohort.to_string(),
             "--intake",
             request.intake,
             "--kem",

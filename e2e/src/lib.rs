@@ -5,11 +5,14 @@
 
 #![allow(clippy::missing_panics_doc)]
 
+pub mod emulated;
+pub mod machine;
 pub mod wire;
 
 mod hospital;
 mod lab;
 mod memory;
+mod notary;
 mod npy;
 mod process;
 mod programs;
@@ -19,6 +22,7 @@ mod target;
 pub use hospital::{Hospital, Said, say};
 pub use lab::{Lab, RoundRequest};
 pub use memory::MemoryImage;
+pub use notary::NotaryProxy;
 pub use npy::{read_npy, write_npy};
 pub use process::{Enclave, Parent};
 pub use programs::{program, run};

@@ -50,20 +50,27 @@ tables drop '^\[(workspace|profile|dev-dependencies)' "$repository/enclave/nitro
 cp "$repository/enclave/nitro/Cargo.lock" "$stage/Cargo.lock"
 
 cd "$stage"
-unset RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
-# What the environment and its owner's cargo settings could add to the build.
-export CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$cache/target" CARGO_PROFILE_RELEASE_DEBUG=false
+# What an environment could add to the build.
+unset RUSTFLAGS RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS
+for setting in $(env | sed -n 's/^\(CARGO_PROFILE_[A-Z_]*\)=.*/\1/p'); do
+    unset "$setting"
+done
+export CARGO_INCREMENTAL=0 CARGO_TARGET_DIR="$cache/target"
 export CFLAGS= CXXFLAGS= LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0
 target=x86_64-unknown-linux-gnu
 cargo fetch --locked --target "$target"
 
-# No path of this machine in the program: sources have the same names everywhere.
-flags="-C target-feature=+crt-static -C target-cpu=x86-64-v3 --remap-path-prefix=$stage=/sealsum"
+# No path of this machine in the program: sources have the same names everywhere. Flags are
+# parted by a character that no path has.
+part=$(printf '\037')
+flags="-Ctarget-feature=+crt-static${part}-Ctarget-cpu=x86-64-v3"
+flags="$flags${part}--remap-path-prefix=$stage=/sealsum"
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
-    flags="$flags --remap-path-prefix=$registry=/crates"
+    flags="$flags${part}--remap-path-prefix=$registry=/crates"
 done
 commit=$(rustc --version --verbose | sed -n 's/^commit-hash: //p')
-flags="$flags --remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$commit"
-RUSTFLAGS=$flags cargo build --release --locked --offline --target "$target" -p sealsum-enclave
+flags="$flags${part}--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$commit"
+export CARGO_ENCODED_RUSTFLAGS="$flags"
+cargo build --release --locked --offline --target "$target" -p sealsum-enclave
 
 cp "$cache/target/$target/release/sealsum-enclave" "$out/sealsum-enclave"

@@ -6,6 +6,7 @@ mod check;
 mod client_kill;
 mod demo;
 mod dev;
+mod e2e_nitro;
 mod emulator;
 mod image;
 mod soak;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Walk(options) => walk::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Emulator(options) => emulator::run(&options),
+        Command::E2eNitro(options) => e2e_nitro::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -76,6 +78,8 @@ enum Command {
     Image(image::Options),
     /// Build what boots enclave images without Nitro: QEMU and its vsock, once per machine.
     Emulator(emulator::Options),
+    /// Boot the image in the emulator and run whole rounds through it.
+    E2eNitro(e2e_nitro::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }

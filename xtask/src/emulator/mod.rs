@@ -1,4 +1,4 @@
-//! `cargo xtask emulator`: a machine that boots enclave images, on any Linux.
+//! `cargo xtask emulator`: what boots enclave images, on any Linux.
 //!
 //! QEMU's `nitro-enclave` machine, from Debian's source package, and the vhost-user device that
 //! gives it a vsock. It proves measurement, binding and transport; it signs nothing, and its speed
@@ -7,9 +7,7 @@
 //! `--install`, the Debian packages that are missing.
 
 pub(crate) mod apt;
-mod boot;
 pub(crate) mod cache;
-pub(crate) mod machine;
 pub(crate) mod packages;
 mod qemu;
 mod sources;
@@ -17,7 +15,6 @@ mod vsock;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -32,32 +29,10 @@ pub(crate) struct Options {
     /// Print one object with "qemu", "firmware" and "vhost_device_vsock"
     #[arg(long)]
     json: bool,
-    /// Boot this image and show its console
-    #[arg(long, value_name = "EIF", conflicts_with = "json")]
-    boot: Option<PathBuf>,
-    /// The machine's memory, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512, requires = "boot")]
-    memory: u32,
-    /// Be content when the console has this text
-    #[arg(long, value_name = "TEXT", requires = "boot")]
-    until: Option<String>,
-    /// Give up after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "boot")]
-    patience: u64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let emulator = Emulator::ready(options.install)?;
-    if let Some(image) = &options.boot {
-        let patience = Duration::from_secs(options.patience);
-        return boot::run(
-            &emulator,
-            image,
-            options.memory,
-            options.until.as_deref(),
-            patience,
-        );
-    }
     if options.json {
         println!(
             "{}",
@@ -182,8 +157,7 @@ const RECIPE: &str = "emulator 1";
 
 const EXAMPLES: &str = "Examples:
   cargo xtask emulator
-  cargo xtask emulator --install --json
-  cargo xtask emulator --boot sealsum.eif --memory 1024";
+  cargo xtask emulator --install --json";
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,9 @@
 //! start, the second the program. So PCR1 covers what boots and PCR2 what runs, as with AWS's own
 //! tools. Nothing that is measured depends on when, where, or by whom it is built.
 
+mod again;
 pub(crate) mod docker;
+pub(crate) mod kernel;
 mod program;
 mod ramdisk;
 mod record;
@@ -34,6 +36,9 @@ pub(crate) struct Options {
     /// folder]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Build once more, from a copy of the source in another folder with nothing cached, and compare
+    #[arg(long)]
+    again: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -43,6 +48,8 @@ pub(crate) struct Options {
 enum Command {
     /// Build the image that nitro-cli build-enclave takes, with a Docker engine.
     Docker(docker::Options),
+    /// Build the kernel for images that are all from source.
+    Kernel(kernel::Options),
 }
 
 /// What an image is made from, beside this source.
@@ -63,14 +70,25 @@ pub(crate) struct Recipe {
     /// The key's certificate
     #[arg(long, value_name = "CERT.PEM", requires = "sign_key")]
     pub(crate) sign_certificate: Option<PathBuf>,
-    /// Let kernel builds install the Debian packages that they lack
+    /// Install the Debian packages that builds lack (as root)
     #[arg(long)]
     pub(crate) install: bool,
+}
+
+impl Recipe {
+    /// The kernel's file.
+    fn kernel(&self) -> Result<PathBuf> {
+        match &self.kernel {
+            Some(path) => Ok(path.clone()),
+            None => Ok(kernel::build(workspace::root(), self.install)?.bz_image),
+        }
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
     match &options.command {
         Some(Command::Docker(docker)) => docker::run(docker),
+        Some(Command::Kernel(kernel)) => kernel::run(kernel),
         None => {
             let out = match &options.out {
                 Some(out) => out.clone(),
@@ -78,6 +96,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             };
             let built = build(&options.recipe, workspace::root(), &out)?;
             built.print(options.json);
+            if options.again {
+                return again::compare(&options.recipe, &built);
+            }
             Ok(true)
         }
     }
@@ -93,14 +114,18 @@ pub(crate) struct Built {
 
 /// Builds the image from the source at `root` into `out`.
 pub(crate) fn build(recipe: &Recipe, root: &Path, out: &Path) -> Result<Built> {
+    let cache = workspace::target_dir()?.join("image-build");
+    let program = program::build(root, out, &cache)?;
+    assemble(recipe, root, &program, out)
+}
+
+/// Puts an image together around a program that is built.
+pub(crate) fn assemble(recipe: &Recipe, root: &Path, program: &Path, out: &Path) -> Result<Built> {
+    fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let signer = Signer::of(recipe)?;
-    let kernel_path = match &recipe.kernel {
-        Some(path) => path.clone(),
-        None => anyhow::bail!("--kernel names no kernel"),
-    };
-    let kernel = read(&kernel_path)?;
+    let kernel = read(recipe.kernel()?)?;
     let module = recipe.module.as_deref().map(read).transpose()?;
-    let program = read(&program::build(root, out)?)?;
+    let program = read(program)?;
     let command_line = recipe.command_line.trim();
     let boot = ramdisk::boot(module.as_deref());
     let application = ramdisk::application(&program);
@@ -194,5 +219,6 @@ const EXAMPLES: &str = "Examples:
   cargo xtask image
   cargo xtask image --kernel bzImage --module nsm.ko --out /tmp/image --json
   cargo xtask image --sign-key key.pem --sign-certificate cert.pem
+  cargo xtask image --again
   cargo xtask image kernel
   cargo xtask image docker";

@@ -5,21 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::workspace;
-
-/// Builds the program from the source at `root`. What is compiled is kept in the target folder,
-/// under the digest of nothing: cargo knows what is stale.
-pub(super) fn build(root: &Path, out: &Path) -> Result<PathBuf> {
+/// Builds the program from the source at `root` into `out`; what is compiled is kept in `cache`.
+pub(super) fn build(root: &Path, out: &Path, cache: &Path) -> Result<PathBuf> {
     let script = root.join("enclave/image/build.sh");
     let status = Command::new(&script)
         .arg(out)
-        .env(
-            "SEALSUM_IMAGE_CACHE",
-            workspace::target_dir()?.join("image-build"),
-        )
-        // Cargo's own settings for the process that it runs would reach the build.
-        .env_remove("CARGO_TARGET_DIR")
-        .env_remove("RUSTFLAGS")
+        .env("SEALSUM_IMAGE_CACHE", cache)
         .status()
         .with_context(|| format!("{} did not start", script.display()))?;
     if !status.success() {

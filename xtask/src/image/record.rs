@@ -137,7 +137,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// What an image is made from; the root's manifest names versions for the others.
-const INGREDIENTS: [&str; 5] = [
+pub(super) const INGREDIENTS: [&str; 5] = [
     "protocol",
     "enclave/core",
     "enclave/nitro",
