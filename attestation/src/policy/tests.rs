@@ -203,3 +203,18 @@ fn a_publisher_that_can_not_be_meant_is_a_mistake_of_the_policy() {
     let nameless = with_publisher("").replacen("releases", "", 1);
     assert_eq!(refused(&nameless, None), PolicyError::EmptyLabel);
 }
+
+#[test]
+fn publishers_differ_in_both_label_and_key() {
+    let entry = |label: &str, secret: u8| {
+        let key = crate::PublisherSigner::from_secret(&[secret; 32]).key();
+        format!("[[publisher]]\nlabel = \"{label}\"\nkey = \"{key}\"\n")
+    };
+    let first = sound() + &entry("releases", 7);
+    let policy = PolicyFile::parse(&(first.clone() + &entry("nightlies", 8))).unwrap();
+    assert_eq!(policy.into_policy(None).unwrap().publishers().len(), 2);
+    for second in [entry("releases", 8), entry("nightlies", 7)] {
+        let error = refused(&(first.clone() + &second), None);
+        assert!(matches!(error, PolicyError::DuplicatePublisher { .. }));
+    }
+}
