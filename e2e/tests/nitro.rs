@@ -73,8 +73,6 @@ fn a_policy_for_production_refuses_the_emulator_by_name() {
     // A data holder meets the same refusal, and nothing of it leaves.
     let lab = Lab::emulated(SMALL_MIB);
     let direct = Parent::start(folder.path(), &lab.enclave.machine.address());
-    // The notary waits for an enclave that boots; a parent says that it is not there.
-    drop(lab.enclave.machine.link());
     let hospital = lab.hospital("mercy");
     let round = lab.open_at(&direct.url, "operator.key", &lab.request());
     let update = lab.numbers("update.npy", &[0.75; 20]);

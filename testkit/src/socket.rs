@@ -100,12 +100,12 @@ impl Link for SocketLink {
 }
 
 /// A stream to a port of a guest. A guest that is starting, or whose queue is full, closes it
-/// before a word: that is tried again for ten seconds.
+/// before a word: that is tried again for half a minute.
 ///
 /// # Errors
 /// The last try's.
 pub fn guest(socket: &Path, port: u32) -> std::io::Result<UnixStream> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         match guest_once(socket, port) {
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
