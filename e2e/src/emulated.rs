@@ -59,7 +59,9 @@ pub fn image() -> PathBuf {
 pub fn registers() -> BTreeMap<String, String> {
     let path = Path::new(&prepared("SEALSUM_IMAGE")).join("measurements.json");
     let record: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    ["PCR0", "PCR1", "PCR2"]
-        .map(|name| (name.to_owned(), record[name].as_str().unwrap().to_owned()))
-        .into()
+    // The fourth only if the image is signed.
+    ["PCR0", "PCR1", "PCR2", "PCR8"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), record[name].as_str()?.to_owned())))
+        .collect()
 }

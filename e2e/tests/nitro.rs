@@ -40,6 +40,7 @@ fn the_image_boots_and_attests_what_was_measured_and_bound() {
 
     // What it says it measured, the record of its build, and what the verifier makes of the file.
     let pcrs = pcrs(&document);
+    assert!(registers().len() >= 3);
     for (name, value) in registers() {
         assert_eq!(pcrs[&name], value, "{name}");
     }

@@ -16,7 +16,7 @@ mod vsock;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
 /// Flags of `cargo xtask emulator`.
@@ -75,13 +75,29 @@ impl Emulator {
             qemu::build(building)?;
             vsock::build(building)
         })?;
+        // Built earlier, perhaps, and the libraries that it runs with are gone since.
+        let qemu = folder.join(qemu::PROGRAM);
+        if !starts(&qemu) {
+            packages::ensure(&qemu::PACKAGES, install)?;
+            ensure!(
+                starts(&qemu),
+                "{} does not start; delete {} to build it again",
+                qemu.display(),
+                folder.display()
+            );
+        }
         let firmware = folder.join(qemu::FIRMWARE);
         Ok(Self {
-            qemu: folder.join(qemu::PROGRAM),
+            qemu,
             firmware: [firmware.join("seabios"), firmware.join("qemu")],
             vhost_device_vsock: folder.join(vsock::PROGRAM),
         })
     }
+}
+
+fn starts(program: &Path) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
 }
 
 /// Says what takes long, where it does not mix with results.

@@ -114,6 +114,9 @@ pub(crate) struct Built {
 
 /// Builds the image from the source at `root` into `out`.
 pub(crate) fn build(recipe: &Recipe, root: &Path, out: &Path) -> Result<Built> {
+    // What may be missing is found before anything takes long.
+    Signer::of(recipe)?;
+    recipe.kernel()?;
     let cache = workspace::target_dir()?.join("image-build");
     let program = program::build(root, out, &cache)?;
     assemble(recipe, root, &program, out)

@@ -31,7 +31,7 @@ impl Signer {
     fn read(key: &Path, certificate: &Path) -> Result<Self> {
         let block = block(key, "PRIVATE KEY").with_context(|| {
             format!(
-                "{}; convert it with openssl pkcs8 -topk8 -nodes",
+                "{}: a P-384 key in PKCS#8 is needed (openssl pkcs8 -topk8 -nocrypt)",
                 key.display()
             )
         })?;
