@@ -95,11 +95,12 @@ fn read_section(decoder: &mut Decoder<'_>) -> Result<(Vec<u8>, Vec<u8>), Error> 
     let (mut certificate, mut signature) = (None, None);
     for _ in 0..2 {
         match decoder.str()? {
-            CERTIFICATE if certificate.is_none() => certificate = Some(read_integers(decoder)?),
-            SIGNATURE if signature.is_none() => signature = Some(read_integers(decoder)?),
+            CERTIFICATE => certificate = Some(read_integers(decoder)?),
+            SIGNATURE => signature = Some(read_integers(decoder)?),
             _ => return Err(Error::message("unexpected key")),
         }
     }
+    // Two entries: a key that is there twice leaves the other one out.
     certificate
         .zip(signature)
         .ok_or_else(|| Error::message("missing key"))
@@ -125,11 +126,12 @@ fn read_register(decoder: &mut Decoder<'_>) -> Result<(u64, Vec<u8>), Error> {
     let (mut index, mut value) = (None, None);
     for _ in 0..2 {
         match decoder.str()? {
-            INDEX if index.is_none() => index = Some(decoder.u64()?),
-            VALUE if value.is_none() => value = Some(read_integers(decoder)?),
+            INDEX => index = Some(decoder.u64()?),
+            VALUE => value = Some(read_integers(decoder)?),
             _ => return Err(Error::message("unexpected key")),
         }
     }
+    // As above: no key is there twice.
     index
         .zip(value)
         .ok_or_else(|| Error::message("missing key"))

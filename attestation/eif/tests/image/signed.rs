@@ -25,6 +25,13 @@ fn with(section: &[u8]) -> Result<(), BadImage> {
     EnclaveImage::parse(&image).map(drop)
 }
 
+fn malformed(section: &[u8]) -> bool {
+    matches!(
+        with(section),
+        Err(BadImage::Signature(BadSignature::Malformed { .. }))
+    )
+}
+
 fn refused(section: &[u8]) -> BadSignature {
     match with(section).unwrap_err() {
         BadImage::Signature(error) => error,
@@ -104,6 +111,74 @@ fn a_signature_section_cut_or_extended_anywhere_is_refused() {
     assert_eq!(refused(&huge).code(), "image-signature-malformed");
 }
 
+/// What [`signature_section`] writes, by hand.
+#[test]
+fn a_signature_section_has_the_bytes_of_awss_tool() {
+    let by_hand = section(&[("signing_certificate", PEM), ("signature", &cose())]);
+    assert_eq!(by_hand, signature_section(&pcr0(), PEM, &[7; 96]));
+    let other_order = section(&[("signature", &cose()), ("signing_certificate", PEM)]);
+    assert_eq!(with(&other_order), Ok(()));
+}
+
+#[test]
+fn a_tag_is_that_of_cose_sign1_or_none() {
+    let tagged = |tags: &[u8]| {
+        let cose = [tags, &cose()].concat();
+        section(&[("signing_certificate", PEM), ("signature", &cose)])
+    };
+    assert_eq!(with(&tagged(&[0xd2])), Ok(()));
+    for other in [&[0xd1][..], &[0xd3], &[0xd2, 0xd2], &[0xd8, 0x62]] {
+        assert!(malformed(&tagged(other)), "{other:02x?}");
+    }
+}
+
+/// The same content under another count, or none: readers that skip or stop early would differ on it.
+#[test]
+fn every_array_and_map_of_a_signature_section_has_its_count() {
+    let wrapped = |cose: &[u8]| section(&[("signing_certificate", PEM), ("signature", cose)]);
+    let changed = |bytes: &[u8], place: usize, from: u8, to: u8| {
+        let mut bytes = bytes.to_vec();
+        assert_eq!(bytes[place], from);
+        bytes[place] = to;
+        bytes
+    };
+    let outer = wrapped(&cose());
+    for to in [0x80, 0x82, 0x9f] {
+        assert!(malformed(&changed(&outer, 0, 0x81, to)), "{to:02x}");
+    }
+    for to in [0xa0, 0xa1, 0xa3, 0xbf] {
+        assert!(malformed(&changed(&outer, 1, 0xa2, to)), "{to:02x}");
+        // Past the COSE array's head, its protected header and empty map, and a length of two bytes.
+        let register = changed(&cose(), 9, 0xa2, to);
+        assert!(malformed(&wrapped(&register)), "{to:02x}");
+    }
+    for to in [0x83, 0x85, 0x9f] {
+        assert!(malformed(&wrapped(&changed(&cose(), 0, 0x84, to))));
+    }
+    for to in [0xa1, 0xbf] {
+        assert!(malformed(&wrapped(&changed(&cose(), 6, 0xa0, to))));
+    }
+}
+
+#[test]
+fn a_key_that_is_unknown_or_there_twice_is_refused() {
+    let (pem, cose) = (("signing_certificate", PEM), ("signature", &*cose()));
+    for entries in [[pem, pem], [cose, cose], [pem, ("signatures", cose.1)]] {
+        assert!(malformed(&section(&entries)), "{}", entries[1].0);
+    }
+    let index = b"\x6eregister_index\x00".to_vec();
+    let value = [b"\x6eregister_value".to_vec(), integers(&pcr0())].concat();
+    let other = b"\x6eregister_count\x00".to_vec();
+    let signed = |first: &[u8], second: &[u8]| {
+        let cose = cose_over(&[&[0xa2], first, second].concat());
+        section(&[pem, ("signature", &cose)])
+    };
+    assert_eq!(with(&signed(&value, &index)), Ok(()));
+    for [first, second] in [[&index, &index], [&value, &value], [&value, &other]] {
+        assert!(malformed(&signed(first, second)), "{first:02x?}");
+    }
+}
+
 #[test]
 fn a_certificate_is_pem() {
     for pem in [
@@ -113,6 +188,46 @@ fn a_certificate_is_pem() {
         let section = signature_section(&pcr0(), pem, &[7; 96]);
         assert_eq!(refused(&section), BadSignature::Certificate);
     }
+}
+
+/// An array of one map of these entries, each an array of integers.
+fn section(entries: &[(&str, &[u8]); 2]) -> Vec<u8> {
+    let mut section = vec![0x81, 0xa2];
+    for (key, bytes) in entries {
+        section.push(0x60 | u8::try_from(key.len()).unwrap());
+        section.extend_from_slice(key.as_bytes());
+        section.extend(integers(bytes));
+    }
+    section
+}
+
+fn cose() -> Vec<u8> {
+    let index = b"\xa2\x6eregister_index\x00\x6eregister_value".to_vec();
+    cose_over(&[index, integers(&pcr0())].concat())
+}
+
+/// An untagged COSE_Sign1: ES384, an empty map, payload and signature.
+fn cose_over(payload: &[u8]) -> Vec<u8> {
+    let head = b"\x84\x44\xa1\x01\x38\x22\xa0\x58";
+    let length = [u8::try_from(payload.len()).unwrap()];
+    let signature = [&[0x58, 96][..], &[7; 96]].concat();
+    [head, &length[..], payload, &signature].concat()
+}
+
+/// A CBOR array of integers: up to 23 a byte each, above two.
+fn integers(bytes: &[u8]) -> Vec<u8> {
+    let mut array = match u16::try_from(bytes.len()).unwrap() {
+        length @ 0..=23 => vec![0x80 | length.to_be_bytes()[1]],
+        length @ 24..=255 => vec![0x98, length.to_be_bytes()[1]],
+        length => [vec![0x99], length.to_be_bytes().to_vec()].concat(),
+    };
+    for byte in bytes {
+        if *byte > 23 {
+            array.push(0x18);
+        }
+        array.push(*byte);
+    }
+    array
 }
 
 const PCR8: &str = "9801a5b771b3f9d9169218a8a4a55433f1a668d9cbf86092ce6dd744b98745c69ae17ba60857a3fdbfa5c4b8fad3ee07";
