@@ -5,11 +5,12 @@
 //! `cargo xtask e2e-nitro` builds all that is needed and says by the environment where it is.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,10 +19,24 @@ use sealsum_testkit::SocketLink;
 
 /// A running machine. Dropping it ends it.
 pub struct Machine {
-    qemu: Child,
-    vsock: Child,
+    qemu: Process,
+    vsock: Process,
     folder: PathBuf,
-    heard: Vec<(u32, Option<JoinHandle<Vec<u8>>>)>,
+    heard: Vec<(u32, Receiver<Vec<u8>>)>,
+}
+
+/// Ends when this is dropped, and when this process dies.
+struct Process(Child);
+
+/// How the machine's host takes a heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// As nitro-cli does.
+    Answers,
+    /// It takes the connection, and says nothing.
+    IsSilent,
+    /// Nobody listens.
+    IsAbsent,
 }
 
 /// How the machine is built.
@@ -37,20 +52,28 @@ impl Machine {
     /// Boots an image with `memory_mib`, its files in `folder`.
     #[must_use]
     pub fn boot(image: &Path, memory_mib: u32, folder: &Path) -> Self {
-        Self::boot_on(Board::NitroEnclave, image, memory_mib, folder)
+        let usual = (Board::NitroEnclave, Host::Answers);
+        Self::boot_as(usual, image, memory_mib, folder)
     }
 
-    /// Boots it on a board of choice.
+    /// Boots it on a board and before a host of choice.
     #[must_use]
-    pub fn boot_on(board: Board, image: &Path, memory_mib: u32, folder: &Path) -> Self {
+    pub fn boot_as(
+        (board, host): (Board, Host),
+        image: &Path,
+        memory_mib: u32,
+        folder: &Path,
+    ) -> Self {
         fs::create_dir_all(folder).unwrap();
         let at = |name: &str| folder.join(name);
         for stale in ["device.sock", "guest.sock"] {
             let _ = fs::remove_file(at(stale));
         }
-        let heard = [HEARTBEAT_PORT, STATUS_PORT]
-            .map(|port| (port, Some(listen(folder, port))))
-            .into();
+        let mut heard = vec![(STATUS_PORT, listen(folder, STATUS_PORT, false))];
+        if host != Host::IsAbsent {
+            let answers = host == Host::Answers;
+            heard.push((HEARTBEAT_PORT, listen(folder, HEARTBEAT_PORT, answers)));
+        }
         let mut vsock = Command::new(prepared("SEALSUM_VHOST_DEVICE_VSOCK"));
         vsock
             .args(["--guest-cid", "4", "--tx-buffer-size", TX_BUFFER])
@@ -58,7 +81,7 @@ impl Machine {
             .arg(at("device.sock"))
             .arg("--uds-path")
             .arg(at("guest.sock"));
-        let vsock = spawn(vsock, &at("vsock.log"));
+        let vsock = spawn(&vsock, &at("vsock.log"));
         wait_for(&at("device.sock"));
 
         let mut qemu = Command::new(prepared("SEALSUM_QEMU"));
@@ -79,7 +102,7 @@ impl Machine {
         }
         qemu.args(["-cpu", "max", "--accel", "tcg", "-nographic", "-no-reboot"])
             .args(["-m", &format!("{memory_mib}M")]);
-        let qemu = spawn(qemu, &at("console.log"));
+        let qemu = spawn(&qemu, &at("console.log"));
         Self {
             qemu,
             vsock,
@@ -100,9 +123,15 @@ impl Machine {
         format!("hybrid:{}:{PORT}", self.socket().display())
     }
 
-    /// A connection to the enclave, with no one between.
+    /// A connection to the enclave, with no one between. Waits for a guest that boots: one that is
+    /// asked for connections before it has a driver for them was seen to answer none ever.
     #[must_use]
     pub fn link(&self) -> SocketLink {
+        let deadline = Instant::now() + HEARING;
+        while !self.console().contains(FIRST_PROCESS) {
+            assert!(Instant::now() < deadline, "no first process in {HEARING:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
         SocketLink::connect(&self.address())
     }
 
@@ -113,12 +142,13 @@ impl Machine {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// What the guest sent, unasked, to a port of its host: waits until it hangs up.
+    /// What the guest sent, unasked, to a port of its host.
     #[must_use]
-    pub fn heard(&mut self, port: u32) -> Vec<u8> {
-        let listener = self.heard.iter_mut().find(|(at, _)| *at == port);
-        let handle = listener.and_then(|(_, handle)| handle.take()).unwrap();
-        handle.join().unwrap()
+    pub fn heard(&self, port: u32) -> Vec<u8> {
+        let (_, heard) = self.heard.iter().find(|(at, _)| *at == port).unwrap();
+        heard
+            .recv_timeout(HEARING)
+            .unwrap_or_else(|_| panic!("nothing came to port {port} within {HEARING:?}"))
     }
 
     /// Waits for the machine to end by itself; none if it still runs when the time is over.
@@ -126,7 +156,7 @@ impl Machine {
     pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
-            let status = self.qemu.try_wait().unwrap();
+            let status = self.qemu.0.try_wait().unwrap();
             if status.is_some() || Instant::now() > deadline {
                 return status;
             }
@@ -136,16 +166,13 @@ impl Machine {
 
     /// Pulls the plug.
     pub fn kill(&mut self) {
-        for child in [&mut self.qemu, &mut self.vsock] {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.qemu.end();
+        self.vsock.end();
     }
 
     /// Stops the machine's processor for a while: its clock jumps when it goes on.
     pub fn freeze(&self, time: Duration) {
-        let pid = Pid::from_raw(self.qemu.id().try_into().unwrap());
+        let pid = Pid::from_raw(self.qemu.0.id().try_into().unwrap());
         kill(pid, Signal::SIGSTOP).unwrap();
         thread::sleep(time);
         kill(pid, Signal::SIGCONT).unwrap();
@@ -154,16 +181,29 @@ impl Machine {
     /// The most memory that the emulator ever had resident, the guest's and its own, in bytes.
     #[must_use]
     pub fn peak_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.qemu.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.qemu.0.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.split_whitespace().next());
         kib.unwrap().parse::<u64>().unwrap() * 1024
     }
 }
 
+impl Process {
+    fn end(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
-        self.kill();
         if thread::panicking() {
             eprintln!("--- the guest's console:\n{}", self.console());
         }
@@ -206,24 +246,29 @@ fn without_module(qemu: &mut Command, image: &Path, folder: &Path, memory_mib: u
         .args(["-append", &format!("{line} {NO_TIMER_CHECK}")]);
 }
 
-/// Takes one connection that the guest makes to this port of its host, and whatever it says. A
-/// heartbeat is answered as nitro-cli answers it.
-fn listen(folder: &Path, port: u32) -> JoinHandle<Vec<u8>> {
+/// Takes one connection that the guest makes to this port of its host, and hears one byte if it is
+/// the heartbeat's, all that is said otherwise.
+fn listen(folder: &Path, port: u32, answers: bool) -> Receiver<Vec<u8>> {
     let path = folder.join(format!("guest.sock_{port}"));
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(path).unwrap();
+    let (say, heard) = channel();
     thread::spawn(move || {
         let (mut guest, _) = listener.accept().unwrap();
-        let mut said = vec![0];
-        if port == HEARTBEAT_PORT {
-            guest.read_exact(&mut said).unwrap();
-            std::io::Write::write_all(&mut guest, &said).unwrap();
-        } else {
-            said.clear();
-            guest.read_to_end(&mut said).unwrap();
+        let mut said = Vec::new();
+        let limit = if port == HEARTBEAT_PORT { 1 } else { 1024 };
+        (&guest).take(limit).read_to_end(&mut said).unwrap();
+        if answers {
+            guest.write_all(&said).unwrap();
         }
-        said
-    })
+        // Nobody may want to know.
+        let _ = say.send(said);
+        if port == HEARTBEAT_PORT {
+            // Not to hang up is what a silent host is about.
+            thread::sleep(HEARING);
+        }
+    });
+    heard
 }
 
 /// What `cargo xtask e2e-nitro` prepared.
@@ -233,14 +278,18 @@ pub fn prepared(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run these tests by `cargo xtask e2e-nitro`"))
 }
 
-fn spawn(mut command: Command, log: &Path) -> Child {
+/// With a leash: a test that is killed leaves no machine behind.
+fn spawn(command: &Command, log: &Path) -> Process {
     let log = File::create(log).unwrap();
-    command
+    let child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(command.get_program())
+        .args(command.get_args())
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?} did not start: {error}"))
+        .spawn();
+    Process(child.unwrap_or_else(|error| panic!("{command:?} did not start: {error}")))
 }
 
 fn wait_for(socket: &Path) {
@@ -261,6 +310,10 @@ pub const PORT: u32 = 5005;
 pub const HEARTBEAT_PORT: u32 = 9000;
 /// Where it says why it ends.
 pub const STATUS_PORT: u32 = 9001;
+/// The kernel says so when it has started the enclave.
+const FIRST_PROCESS: &str = "Run /init as init process";
+/// How long a guest may take to boot and say something.
+const HEARING: Duration = Duration::from_secs(60);
 /// The kernel tests its timer against the processor's speed, and a busy host fails that. Under KVM,
 /// so on Nitro, it skips the test by itself.
 const NO_TIMER_CHECK: &str = "no_timer_check";

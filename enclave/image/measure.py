@@ -20,17 +20,28 @@ HEADER = 548
 
 
 def sections(image):
-    """Type and content of each section, in the order of the header's table."""
-    if image[:4] != b".eif":
-        sys.exit("not an enclave image: it does not begin with .eif")
-    count = struct.unpack(">H", image[26:28])[0]
+    """Type and content of each section, in the order in which they stand in the file."""
+    if image[:4] != b".eif" or len(image) < HEADER:
+        sys.exit("not an enclave image: it does not begin with .eif, or ends within its header")
+    version, _flags, _memory, _cpus, _reserved, count = struct.unpack(">HHQQHH", image[4:28])
+    if version != 4 or not 1 <= count <= 32:
+        sys.exit(f"version {version} with {count} sections; expected version 4 with 1 to 32")
     offsets = struct.unpack(f">{count}Q", image[28 : 28 + 8 * count])
+    sizes = struct.unpack(f">{count}Q", image[284 : 284 + 8 * count])
     checksum = struct.unpack(">I", image[HEADER - 4 : HEADER])[0]
     if zlib.crc32(image[HEADER:], zlib.crc32(image[: HEADER - 4])) != checksum:
         sys.exit("the checksum does not match: the file is damaged")
-    for offset in offsets:
-        kind, _flags, size = struct.unpack(">HHQ", image[offset : offset + 12])
-        yield kind, image[offset + 12 : offset + 12 + size]
+    at = HEADER
+    for offset, listed in zip(offsets, sizes):
+        if offset != at or at + 12 > len(image):
+            sys.exit(f"a section is listed at {offset}; expected one at {at}")
+        kind, _flags, size = struct.unpack(">HHQ", image[at : at + 12])
+        at += 12 + size
+        if size != listed or at > len(image):
+            sys.exit(f"the section at {offset} has {size} bytes, listed are {listed}")
+        yield kind, image[at - size : at]
+    if at != len(image):
+        sys.exit(f"{len(image) - at} bytes stand behind the last section")
 
 
 def register(*contents):
@@ -58,6 +69,9 @@ def certificate(signature):
 def measure(image):
     parts = list(sections(image))
     of = lambda wanted: [content for kind, content in parts if kind == wanted]
+    loaded = [kind for kind, _ in parts if kind in (KERNEL, COMMAND_LINE, RAMDISK)]
+    if loaded[:2] != [KERNEL, COMMAND_LINE] or set(loaded[2:]) != {RAMDISK}:
+        sys.exit("expected one kernel, one command line, then ramdisks, in this order")
     boot, ramdisks = of(KERNEL) + of(COMMAND_LINE), of(RAMDISK)
     registers = {
         "PCR0": register(*boot, *ramdisks),
@@ -78,9 +92,9 @@ def main():
     if len(sys.argv) == 3:
         with open(sys.argv[2], encoding="utf-8") as record:
             said = json.load(record)
-        for name, value in registers.items():
-            if said.get(name) != value:
-                sys.exit(f"{name} is {value}, and the record says {said.get(name)}")
+        for name in ("PCR0", "PCR1", "PCR2", "PCR8"):
+            if said.get(name) != registers.get(name):
+                sys.exit(f"{name} is {registers.get(name)}, and the record says {said.get(name)}")
 
 
 main()

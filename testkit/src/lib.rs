@@ -25,5 +25,5 @@ pub use nsm::{TestClock, TestNsm};
 pub use parent::{Contribution, ScriptedParent};
 pub use rng::SeededRng;
 pub use rounds::{operator, presum, sign, stream, terms};
-pub use socket::{SocketLink, guest};
+pub use socket::{SocketLink, guest, guest_once};
 pub use unchecked_client::{UncheckedClient, admission, client_id, client_signer, registry};

@@ -114,7 +114,11 @@ pub fn guest(socket: &Path, port: u32) -> std::io::Result<UnixStream> {
     }
 }
 
-fn guest_once(socket: &Path, port: u32) -> std::io::Result<UnixStream> {
+/// The same, tried once.
+///
+/// # Errors
+/// Nobody listens at the port, or the queue is full.
+pub fn guest_once(socket: &Path, port: u32) -> std::io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(format!("CONNECT {port}\n").as_bytes())?;

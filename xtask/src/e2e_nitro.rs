@@ -6,15 +6,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::emulator::Emulator;
 use crate::image::{self, Built, Recipe};
-use crate::workspace::{self, cargo};
+use crate::workspace::{self, cargo, output};
 
 /// Flags of `cargo xtask e2e-nitro`.
 #[derive(Args)]
@@ -39,11 +39,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     // Only this run's.
     fs::write(&figures, "")?;
 
-    let mut tests = cargo();
+    let scenarios = output(tests().arg("--list").args(&options.scenarios))?;
+    ensure!(
+        scenarios.contains(": test"),
+        "no scenario is called {}; they are in e2e/tests/nitro.rs",
+        options.scenarios.join(" or ")
+    );
+    let mut tests = tests();
+    // Each machine has a processor of the host's to itself.
     tests
-        .args(["test", "--locked", "--package", "sealsum-e2e"])
-        .args(["--features", "emulator", "--test", "nitro", "--"])
-        // Each machine has a processor of the host's to itself.
         .arg("--test-threads=1")
         .args(&options.scenarios)
         .env("SEALSUM_QEMU", &emulator.qemu)
@@ -71,6 +75,14 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         }
     }
     Ok(passed)
+}
+
+fn tests() -> Command {
+    let mut tests = cargo();
+    tests
+        .args(["test", "--locked", "--package", "sealsum-e2e"])
+        .args(["--features", "emulator", "--test", "nitro", "--"]);
+    tests
 }
 
 /// The same image with a driver that is none.

@@ -11,7 +11,7 @@ use sealsum_protocol::frame::{BODY_LIMIT, HEAD_LIMIT};
 use sealsum_protocol::{FLOOR, KemSuite, VERSION};
 use sha2::{Digest as _, Sha384};
 
-use crate::crew::{CONNECTION_LIMIT, FRAME_TIME};
+use crate::crew::{CONNECTION_LIMIT, FRAME_TIME, QUEUE_LIMIT};
 
 /// One `name=value` per line, in this order, each line ended.
 pub(crate) fn text(port: u32) -> String {
@@ -34,6 +34,7 @@ pub(crate) fn text(port: u32) -> String {
     line("frame-body-bytes", &BODY_LIMIT);
     line("frame-seconds", &frame_seconds);
     line("connections", &CONNECTION_LIMIT);
+    line("connections-waiting", &QUEUE_LIMIT);
     line("memory-ceiling-bytes", &MEMORY_CEILING);
     line("release-milliseconds", &RELEASE_TIMEOUT_MS);
     line("vsock-port", &port);

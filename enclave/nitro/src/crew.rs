@@ -1,7 +1,8 @@
 //! Who serves connections: a fixed crew of threads, each with one at a time.
 //!
-//! The crew's size is the bound on connections (I8): further ones wait in the
-//! listener's queue until one ends. Commands are carried out one after another.
+//! The crew's size is the bound on connections (I8), and what may wait behind it is short:
+//! the kernel takes in data for a connection before anyone here has read a byte of it.
+//! Commands are carried out one after another.
 //! Why a connection ended is nobody's business here: there is no log.
 
 use std::io;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::{Backlog, listen};
 use sealsum_enclave_core::{ConnectionId, Enclave};
 use vsock::{VsockListener, VsockStream};
 
@@ -17,15 +19,18 @@ use crate::clock::BootClock;
 use crate::device::Device;
 use crate::serve::{lock, serve as serve_connection};
 
-/// Serves until the process ends. `chore` is done now and then beside it.
+/// Serves until the process ends. `ready` is called once everyone is at their post, `chore`
+/// now and then beside it.
 ///
 /// # Errors
-/// The system has no room for the threads.
+/// The system has no room for the threads, or the listener takes no limit.
 pub(crate) fn serve(
     listener: VsockListener,
     enclave: Enclave<Device, BootClock>,
+    ready: fn(),
     chore: fn(),
 ) -> io::Result<()> {
+    limit_queue(&listener)?;
     let post = Arc::new(Post {
         listener,
         enclave: Mutex::new(enclave),
@@ -34,22 +39,33 @@ pub(crate) fn serve(
     let crew = (0..CONNECTION_LIMIT)
         .map(|_| {
             let post = Arc::clone(&post);
-            thread::Builder::new().spawn(move || post.serve_each())
+            worker().spawn(move || post.serve_each())
         })
         .collect::<io::Result<Vec<_>>>()?;
     let sweeper = Arc::clone(&post);
-    thread::Builder::new().spawn(move || {
+    worker().spawn(move || {
         loop {
             thread::sleep(SWEEP_PAUSE);
             lock(&sweeper.enclave).erase_overdue();
             chore();
         }
     })?;
+    ready();
     for member in crew {
         // None ever returns, and a panic ends the process.
         let _ = member.join();
     }
     Ok(())
+}
+
+/// The library listens with a queue of 128.
+fn limit_queue(listener: &VsockListener) -> io::Result<()> {
+    Ok(listen(listener, Backlog::new(QUEUE_LIMIT)?)?)
+}
+
+/// Its stack's size is said here, so that no environment says it.
+pub(crate) fn worker() -> thread::Builder {
+    thread::Builder::new().stack_size(STACK_BYTES)
 }
 
 struct Post {
@@ -78,9 +94,12 @@ impl Post {
     }
 }
 
-/// Connections at once. Each holds at most one frame and its reply, about half a
-/// MiB; together they are below what `memory.rs` keeps from rounds.
-pub(crate) const CONNECTION_LIMIT: usize = 64;
+/// Connections at once. A parent has one, and a few more for a moment.
+pub(crate) const CONNECTION_LIMIT: usize = 8;
+/// Connections that wait for a place; the kernel lets in one more.
+pub(crate) const QUEUE_LIMIT: i32 = 4;
+/// Far more than the deepest command takes; pages that are not touched cost nothing.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 /// How long a frame may take from its first byte to its last: 192 KiB take a
 /// millisecond over vsock, and a peer that stops half way frees its place.
 pub(crate) const FRAME_TIME: Duration = Duration::from_secs(30);

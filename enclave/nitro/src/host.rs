@@ -3,16 +3,18 @@
 //! that it answers changes what we do.
 
 use std::io::{self, Read, Write};
-use std::thread;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use vsock::{VMADDR_CID_HOST, VsockStream};
+
+use crate::crew::worker;
 
 /// Tells the host's tools that we are up, beside whatever goes on: they give a booting
 /// enclave up if they hear nothing (E36).
 pub(crate) fn send_heartbeat() {
     // Without a thread there is no heartbeat, and the tools say so.
-    let _ = thread::Builder::new().spawn(|| {
+    let _ = worker().spawn(|| {
         for cid in HOSTS {
             if connected(cid, HEARTBEAT_PORT).is_ok_and(|host| exchange(host).is_ok()) {
                 return;
@@ -35,13 +37,21 @@ fn exchange(mut host: impl Read + Write) -> io::Result<()> {
 /// Sends one line about why we end to whoever on the host listens for it.
 pub(crate) fn send_last_status(line: &str) {
     for cid in HOSTS {
-        let sent = connected(cid, STATUS_PORT)
-            .and_then(|mut host| host.write_all(line.as_bytes()))
-            .is_ok();
-        if sent {
+        if connected(cid, STATUS_PORT).is_ok_and(|host| say(host, line).is_ok()) {
             return;
         }
     }
+}
+
+/// Says the line and waits until the host has hung up: what was only queued is lost with
+/// the machine.
+fn say(mut host: VsockStream, line: &str) -> io::Result<()> {
+    host.write_all(line.as_bytes())?;
+    host.shutdown(Shutdown::Write)?;
+    let mut nothing = [0];
+    // Its end or its time-out; a host that talks instead is not listened to.
+    let _ = host.read(&mut nothing);
+    Ok(())
 }
 
 /// The kernel gives a connection two seconds to come about.
@@ -66,6 +76,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
+    use std::thread;
 
     use super::*;
 

@@ -2,8 +2,9 @@
 //! here, load the device's driver if the image brings it, bury orphans, end the machine.
 //!
 //! Under AWS's init all of this is done before we start, and nothing here runs. The
-//! kernel hands a first process the words of its command line that it does not know; they
-//! belong to the image's recipe, are measured with it, and are not read.
+//! kernel hands a first process the words of its command line that it does not know. They
+//! belong to the image's recipe and are measured with it. As arguments they are not read;
+//! of those that became the environment, what the libraries read decides nothing here.
 
 use std::fs::File;
 use std::io;

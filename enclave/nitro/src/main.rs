@@ -48,6 +48,8 @@ mod init;
 mod memory;
 mod serve;
 
+use std::fmt;
+use std::io::{self, Write as _};
 use std::panic;
 use std::process::ExitCode;
 
@@ -65,10 +67,10 @@ fn main() -> ExitCode {
     match run(is_init) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!(
-                "sealsum-enclave: {failure} (exit code {})",
+            tell(format_args!(
+                "{failure} (exit code {})",
                 failure.exit_code()
-            );
+            ));
             if let Some(line) = failure.last_status() {
                 host::send_last_status(&line);
             }
@@ -120,14 +122,12 @@ fn serve(port: u32, is_init: bool) -> Result<(), Failure> {
     let expected = constants::register(&digest);
     device.extend_and_lock(constants::REGISTER, &digest, &expected)?;
     let enclave = Enclave::new(device, BootClock::start(), ceiling);
-    // Connections queue at the listener from here on, so that the heartbeat is true.
-    let chore = if is_init {
-        host::send_heartbeat();
-        init::bury_orphans
+    let (ready, chore): (fn(), fn()) = if is_init {
+        (host::send_heartbeat, init::bury_orphans)
     } else {
-        || ()
+        (|| (), || ())
     };
-    crew::serve(listener, enclave, chore).map_err(Failure::Threads)
+    crew::serve(listener, enclave, ready, chore).map_err(Failure::Threads)
 }
 
 fn print_constants(port: u32) {
@@ -138,13 +138,19 @@ fn print_constants(port: u32) {
     println!("PCR{} {}", constants::REGISTER, digits.collect::<String>());
 }
 
+/// To the console, if there is one: a console that takes nothing must not be in the way of
+/// what follows.
+fn tell(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "sealsum-enclave: {what}");
+}
+
 /// A panic's message may hold values, so it is told by its place alone; the process
 /// aborts after that.
 fn report_panics(is_init: bool) {
     panic::set_hook(Box::new(move |panicked| {
         let place = panicked.location().map(ToString::to_string);
         let place = place.as_deref().unwrap_or("an unknown place");
-        eprintln!("sealsum-enclave: broken invariant at {place}");
+        tell(format_args!("broken invariant at {place}"));
         host::send_last_status(&failure::status_line(BROKEN_INVARIANT, "broken-invariant"));
         if is_init {
             init::end_machine();

@@ -2,7 +2,7 @@
 //!
 //! QEMU's `nitro-enclave` machine, from Debian's source package, and the vhost-user device that
 //! gives it a vsock. It proves measurement, binding and transport; it signs nothing, and its speed
-//! says nothing about Nitro. What it is built from is pinned by digest; it is built once per
+//! says nothing about Nitro. Its sources are pinned by digest, the tools that build it by version; it is built once per
 //! machine, under the user's caches, and nothing of the machine itself is changed but, with
 //! `--install`, the Debian packages that are missing.
 

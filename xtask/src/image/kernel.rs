@@ -201,13 +201,25 @@ const FIXED: [(&str, &str); 7] = [
     ("TZ", "UTC"),
 ];
 /// What an outer make or a user's settings would add.
-const UNSET: [&str; 6] = [
+const UNSET: [&str; 18] = [
     "MAKEFLAGS",
     "MAKELEVEL",
     "MFLAGS",
     "CROSS_COMPILE",
     "LOCALVERSION",
     "KCPPFLAGS",
+    "KAFLAGS",
+    "KRUSTFLAGS",
+    "LLVM",
+    "LLVM_IAS",
+    "MAKEFILES",
+    "GNUMAKEFLAGS",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LIBRARY_PATH",
+    "KCONFIG_CONFIG",
 ];
 const PACKAGES: [Package; 8] = [
     Package {

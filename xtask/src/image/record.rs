@@ -111,7 +111,7 @@ fn version(root: &Path) -> Result<String> {
 fn commit(root: &Path) -> Result<String> {
     let git = |arguments: &[&str]| output(Command::new("git").current_dir(root).args(arguments));
     let mut changes = vec!["status", "--porcelain", "--"];
-    changes.extend(INGREDIENTS);
+    changes.extend(INGREDIENTS.iter().chain(&TOOLS));
     if !git(&changes)?.trim().is_empty() {
         return Ok(NO_COMMIT.to_owned());
     }
@@ -143,6 +143,15 @@ pub(super) const INGREDIENTS: [&str; 5] = [
     "enclave/nitro",
     "enclave/image",
     "Cargo.toml",
+];
+
+/// What puts them together.
+const TOOLS: [&str; 5] = [
+    "xtask/src/image",
+    "xtask/src/emulator",
+    "attestation/eif",
+    ".cargo",
+    "Cargo.lock",
 ];
 
 /// Well-formed, and of no commit.
