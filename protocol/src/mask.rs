@@ -5,13 +5,13 @@
 //! seekable, so block j can be made alone. One seed masks one vector, ever:
 //! `seal` consumes the encapsulation that the seed came from.
 
-use aes::Aes256;
-use ctr::Ctr32BE;
-use ctr::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
+mod keystream;
+
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub(crate) use self::keystream::{Keystream, Sink};
 use crate::BLOCK_ELEMENTS;
-use crate::ring::{RingBits, RingVector};
+use crate::ring::{Lane, Lanes, RingBits, RingVector, wrapping_mix_words};
 
 /// The secret that a mask is expanded from: 32 bytes out of the HPKE exporter.
 ///
@@ -50,7 +50,7 @@ impl MaskSeed {
     #[must_use]
     pub fn expand(&self, bits: RingBits) -> Mask {
         Mask {
-            cipher: Ctr32BE::new((&*self.0).into(), (&[0; 16]).into()),
+            keystream: Keystream::new(&self.0),
             bits,
         }
     }
@@ -58,7 +58,7 @@ impl MaskSeed {
 
 /// A seed's keystream, block by block. The cipher's key schedule is zeroized on drop.
 pub struct Mask {
-    cipher: Ctr32BE<Aes256>,
+    keystream: Keystream,
     bits: RingBits,
 }
 crate::secret!(Mask);
@@ -73,7 +73,7 @@ impl Mask {
         index: u64,
         block: &mut RingVector,
     ) -> Result<(), PastTheKeystream> {
-        self.mix(index, block, false)
+        self.mix::<false>(index, block)
     }
 
     /// Subtracts block `index` of the mask from `block`, modulo 2^k.
@@ -85,45 +85,65 @@ impl Mask {
         index: u64,
         block: &mut RingVector,
     ) -> Result<(), PastTheKeystream> {
-        self.mix(index, block, true)
+        self.mix::<true>(index, block)
     }
 
-    fn mix(
+    fn mix<const SUB: bool>(
         &mut self,
         index: u64,
         block: &mut RingVector,
-        sub: bool,
     ) -> Result<(), PastTheKeystream> {
-        let lane = self.bits.lane_bytes();
-        let start = index
-            .checked_mul(BLOCK_ELEMENTS)
-            .and_then(|elements| elements.checked_mul(lane))
-            .ok_or(PastTheKeystream)?;
-        let bytes = u64::try_from(block.len())
-            .ok()
-            .and_then(|len| len.checked_mul(lane))
-            .ok_or(PastTheKeystream)?;
-        if start
-            .checked_add(bytes)
-            .is_none_or(|end| end > KEYSTREAM_BYTES)
-        {
-            return Err(PastTheKeystream);
+        let start = first_keystream_block(index, block.len(), self.bits)?;
+        let low = self.bits.low_mask();
+        match block.lanes_mut() {
+            Lanes::Narrow(lanes) => self.keystream.pour(start, Mix::<SUB, _> { lanes, low }),
+            Lanes::Wide(lanes) => self.keystream.pour(start, Mix::<SUB, _> { lanes, low }),
         }
-        self.cipher.try_seek(start).map_err(|_| PastTheKeystream)?;
-        let mut scratch = [0_u8; SCRATCH_BYTES];
-        let lanes = SCRATCH_BYTES
-            .checked_div(usize::try_from(lane).unwrap_or(SCRATCH_BYTES))
-            .unwrap_or(1);
-        for offset in (0..block.len()).step_by(lanes) {
-            // Not apply_keystream over zeros: that reads what it writes, at half the speed.
-            self.cipher
-                .try_write_keystream(&mut scratch)
-                .map_err(|_| PastTheKeystream)?;
-            block.wrapping_mix_words(offset, &scratch, sub);
-        }
-        scratch.zeroize();
         Ok(())
     }
+}
+
+/// Adds keystream to lanes, or subtracts it.
+struct Mix<'a, const SUB: bool, L> {
+    lanes: &'a mut [L],
+    low: u64,
+}
+
+impl<const SUB: bool, L: Lane> Sink for Mix<'_, SUB, L> {
+    #[inline(always)]
+    fn take(&mut self, keystream: &[u8]) -> bool {
+        let words = keystream.len().checked_div(size_of::<L>()).unwrap_or(0);
+        let lanes = core::mem::take(&mut self.lanes);
+        let (now, later) = lanes.split_at_mut(words.min(lanes.len()));
+        wrapping_mix_words::<SUB, L>(now, keystream, self.low);
+        self.lanes = later;
+        !self.lanes.is_empty()
+    }
+}
+
+/// The 16 bytes of keystream at which `len` elements from block `index` on begin. Each block of a
+/// vector begins with such 16 bytes, whatever the lane.
+pub(crate) fn first_keystream_block(
+    index: u64,
+    len: usize,
+    bits: RingBits,
+) -> Result<u32, PastTheKeystream> {
+    let lane = bits.lane_bytes();
+    let start = index
+        .checked_mul(BLOCK_ELEMENTS)
+        .and_then(|elements| elements.checked_mul(lane))
+        .ok_or(PastTheKeystream)?;
+    let bytes = u64::try_from(len)
+        .ok()
+        .and_then(|len| len.checked_mul(lane))
+        .ok_or(PastTheKeystream)?;
+    if start
+        .checked_add(bytes)
+        .is_none_or(|end| end > KEYSTREAM_BYTES)
+    {
+        return Err(PastTheKeystream);
+    }
+    u32::try_from(start.div_euclid(16)).map_err(|_| PastTheKeystream)
 }
 
 /// More keystream was asked for than one seed has.
@@ -134,12 +154,12 @@ pub struct PastTheKeystream;
 /// 2^32 elements of 64 bits: what the largest dimension needs, and half of where
 /// the 32-bit block counter would repeat.
 const KEYSTREAM_BYTES: u64 = 1 << 35;
-/// Small enough to stay in the first-level cache beside the block.
-const SCRATCH_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aes::Aes256;
+    use ctr::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
     use proptest::prelude::*;
 
     fn mask_of(seed: u8, bits: u8, index: u64, len: usize) -> Vec<i64> {
@@ -196,7 +216,47 @@ mod tests {
         );
     }
 
+    /// The definition, one word after the other: docs/PROTOCOL.md, section 9.
+    fn masked_slowly(seed: &[u8; 32], index: u64, block: &RingVector, sub: bool) -> Vec<i64> {
+        let bits = block.bits();
+        let lane = bits.lane_bytes();
+        let mut keystream = vec![0; block.len() * lane as usize];
+        let mut cipher = ctr::Ctr32BE::<Aes256>::new(seed.into(), &[0; 16].into());
+        cipher.seek(index * BLOCK_ELEMENTS * lane);
+        cipher.apply_keystream(&mut keystream);
+        let words = keystream.chunks(lane as usize).map(|word| {
+            let mut whole = [0; 8];
+            whole[..word.len()].copy_from_slice(word);
+            u64::from_le_bytes(whole)
+        });
+        let sums = block.signed().zip(words).map(|(element, word)| {
+            let word = if sub { word.wrapping_neg() } else { word };
+            (element as u64).wrapping_add(word) as i64
+        });
+        RingVector::from_signed(bits, sums).signed().collect()
+    }
+
     proptest! {
+        #[test]
+        fn masking_is_word_for_word_what_the_protocol_defines(
+            seed in any::<[u8; 32]>(), bits in prop_oneof![8_u8..=32, Just(64)], sub: bool,
+            index in prop_oneof![0_u64..1000, Just((1 << 18) - 1)],
+            values in prop::collection::vec(any::<i64>(), 1..2100), whole: bool,
+        ) {
+            let bits = RingBits::new(bits).unwrap();
+            let len = if whole { BLOCK_ELEMENTS as usize } else { values.len() };
+            let mut block = RingVector::from_signed(bits, values.iter().copied().cycle().take(len));
+            let expected = masked_slowly(&seed, index, &block, sub);
+            let mut mask = MaskSeed::new(&seed).expand(bits);
+            let done = if sub {
+                mask.wrapping_sub_from(index, &mut block)
+            } else {
+                mask.wrapping_add_to(index, &mut block)
+            };
+            prop_assert_eq!(done, Ok(()));
+            prop_assert!(block.signed().eq(expected));
+        }
+
         #[test]
         fn unmasking_undoes_masking_for_every_width(
             seed in any::<[u8; 32]>(), bits in prop_oneof![8_u8..=32, Just(64)],

@@ -139,6 +139,10 @@ impl RingVector {
         &self.lanes
     }
 
+    pub(crate) fn lanes_mut(&mut self) -> &mut Lanes {
+        &mut self.lanes
+    }
+
     /// The ring's width.
     #[must_use]
     pub const fn bits(&self) -> RingBits {
@@ -203,35 +207,6 @@ impl RingVector {
         Ok(())
     }
 
-    /// Adds (`sub` false) or subtracts one little-endian word a lane, from the
-    /// start of this vector's lanes at `offset`. Words beyond the end are dropped.
-    pub(crate) fn wrapping_mix_words(&mut self, offset: usize, words: &[u8], sub: bool) {
-        let low = self.bits.low_mask();
-        match &mut self.lanes {
-            Lanes::Narrow(lanes) => {
-                let low = low as u32;
-                for (lane, word) in lanes.iter_mut().skip(offset).zip(words.chunks_exact(4)) {
-                    let word = u32::from_le_bytes(word.try_into().unwrap_or_default());
-                    *lane = if sub {
-                        lane.wrapping_sub(word)
-                    } else {
-                        lane.wrapping_add(word)
-                    } & low;
-                }
-            }
-            Lanes::Wide(lanes) => {
-                for (lane, word) in lanes.iter_mut().skip(offset).zip(words.chunks_exact(8)) {
-                    let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-                    *lane = if sub {
-                        lane.wrapping_sub(word)
-                    } else {
-                        lane.wrapping_add(word)
-                    } & low;
-                }
-            }
-        }
-    }
-
     /// The elements read as two's complement of k bits.
     pub fn signed(&self) -> impl Iterator<Item = i64> + '_ {
         let shift = 64 - self.bits.get();
@@ -245,5 +220,56 @@ impl RingVector {
             .map(|lane| u64::from(*lane))
             .chain(wide.iter().copied())
             .map(extend)
+    }
+}
+
+/// Adds one little-endian word to each lane, or subtracts it, modulo 2^k, `low` being the low k
+/// bits. Words or lanes beyond the other's end are left alone.
+///
+/// Inlined, so that it is compiled for the processor that the keystream is made for.
+#[inline(always)]
+pub(crate) fn wrapping_mix_words<const SUB: bool, L: Lane>(
+    lanes: &mut [L],
+    words: &[u8],
+    low: u64,
+) {
+    for (lane, word) in lanes.iter_mut().zip(words.chunks_exact(size_of::<L>())) {
+        *lane = if SUB {
+            lane.wrapping_sub_le(word, low)
+        } else {
+            lane.wrapping_add_le(word, low)
+        };
+    }
+}
+
+/// What an element is held in.
+pub(crate) trait Lane: Copy {
+    /// The sum with a little-endian word of a lane's bytes, of which `low` is kept.
+    fn wrapping_add_le(self, word: &[u8], low: u64) -> Self;
+    /// The difference, likewise.
+    fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self;
+}
+
+impl Lane for u32 {
+    #[inline(always)]
+    fn wrapping_add_le(self, word: &[u8], low: u64) -> Self {
+        self.wrapping_add(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low as Self
+    }
+
+    #[inline(always)]
+    fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self {
+        self.wrapping_sub(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low as Self
+    }
+}
+
+impl Lane for u64 {
+    #[inline(always)]
+    fn wrapping_add_le(self, word: &[u8], low: u64) -> Self {
+        self.wrapping_add(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low
+    }
+
+    #[inline(always)]
+    fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self {
+        self.wrapping_sub(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low
     }
 }

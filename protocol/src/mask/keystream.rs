@@ -1,0 +1,64 @@
+//! AES-256-CTR, consumed where it is made.
+//!
+//! The keystream never goes through memory of ours: the cipher makes a few blocks at a time and
+//! hands them to a [`Sink`] inside the code that it has compiled for the processor at hand, so
+//! that what the sink does is compiled for it too. Nothing here is bounded by the counter:
+//! callers stay below 2^31 blocks of 16 bytes.
+
+use aes::Aes256Enc;
+use ctr::CtrCore;
+use ctr::cipher::{
+    BlockSizeUser, InnerIvInit, KeyInit, ParBlocks, StreamCipherBackend, StreamCipherClosure,
+    StreamCipherCore, StreamCipherSeekCore,
+};
+use ctr::flavors::Ctr32BE;
+use zeroize::Zeroize;
+
+/// The keystream of one seed. The key schedule is zeroized on drop.
+pub(crate) struct Keystream(CtrCore<Aes256Enc, Ctr32BE>);
+crate::secret!(Keystream);
+
+/// Whoever consumes a keystream. `take` should be `#[inline(always)]`: only then it is compiled
+/// for the cipher's processor.
+pub(crate) trait Sink {
+    /// Takes the next bytes, a multiple of 16; whether it wants more.
+    fn take(&mut self, keystream: &[u8]) -> bool;
+}
+
+impl Keystream {
+    /// The keystream of `seed`, from a counter of zero.
+    #[inline]
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+        Self(CtrCore::inner_iv_init(
+            Aes256Enc::new(seed.into()),
+            (&[0; 16]).into(),
+        ))
+    }
+
+    /// Gives `sink` the keystream from 16-byte block `start` on until it wants no more.
+    #[inline]
+    pub(crate) fn pour(&mut self, start: u32, sink: impl Sink) {
+        self.0.set_block_pos(start);
+        self.0.process_with_backend(Pour(sink));
+    }
+}
+
+struct Pour<S>(S);
+
+impl<S> BlockSizeUser for Pour<S> {
+    type BlockSize = <CtrCore<Aes256Enc, Ctr32BE> as BlockSizeUser>::BlockSize;
+}
+
+impl<S: Sink> StreamCipherClosure for Pour<S> {
+    #[inline(always)]
+    fn call<B: StreamCipherBackend<BlockSize = Self::BlockSize>>(mut self, backend: &mut B) {
+        let mut blocks = ParBlocks::<B>::default();
+        loop {
+            backend.gen_par_ks_blocks(&mut blocks);
+            if !self.0.take(blocks.as_flattened()) {
+                break;
+            }
+        }
+        blocks.as_flattened_mut().zeroize();
+    }
+}
