@@ -263,6 +263,7 @@ fn a_host_that_ignores_the_heartbeat_is_served_all_the_same() {
 fn no_number_of_connections_and_small_packets_exhausts_the_kernel() {
     let folder = TempDir::new().unwrap();
     let mut machine = Machine::boot(&image(), SMALL_MIB, folder.path());
+    let _ = machine.link().say(Order::Describe);
     // Every place is taken, so that what follows waits unread.
     let places = flood::unfinished_frames(&machine.address(), 8);
     let mut strangers: Vec<_> = (0..STRANGERS)

@@ -4,7 +4,7 @@
 //! It decides nothing about evidence. Each target states the rules once more, plainly and with
 //! other libraries than the code that it watches (`restated`), and compares. libFuzzer drives the
 //! functions (`fuzz_targets`, with a nightly compiler); plain tests run them over the inputs kept
-//! in `corpus` and over those of [`seeds`].
+//! in `corpus` and over those of `seeds`.
 
 mod choices;
 mod document;

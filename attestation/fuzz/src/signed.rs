@@ -17,7 +17,7 @@ use crate::choices::Choices;
 use crate::round::BINDING;
 use crate::verifier::Asked;
 
-/// Makes and signs the document that `input` describes, and judges it as [`crate::verifier`] does.
+/// Makes and signs the document that `input` describes, and judges it as `verifier` does.
 ///
 /// # Panics
 /// If something does not hold which must.

@@ -23,14 +23,13 @@ use crate::serve::{lock, serve as serve_connection};
 /// now and then beside it.
 ///
 /// # Errors
-/// The system has no room for the threads, or the listener takes no limit.
+/// The system has no room for the threads.
 pub(crate) fn serve(
     listener: VsockListener,
     enclave: Enclave<Device, BootClock>,
     ready: fn(),
     chore: fn(),
 ) -> io::Result<()> {
-    limit_queue(&listener)?;
     let post = Arc::new(Post {
         listener,
         enclave: Mutex::new(enclave),
@@ -58,8 +57,11 @@ pub(crate) fn serve(
     Ok(())
 }
 
-/// The library listens with a queue of 128.
-fn limit_queue(listener: &VsockListener) -> io::Result<()> {
+/// Shortens the queue, which the library makes 128 long.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn limit_queue(listener: &VsockListener) -> io::Result<()> {
     Ok(listen(listener, Backlog::new(QUEUE_LIMIT)?)?)
 }
 

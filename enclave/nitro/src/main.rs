@@ -116,6 +116,7 @@ fn serve(port: u32, is_init: bool) -> Result<(), Failure> {
     entropy::prepare(&mut device)?;
     let ceiling = memory::ceiling()?;
     let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port)
+        .and_then(|listener| crew::limit_queue(&listener).map(|()| listener))
         .map_err(|source| Failure::Listen { port, source })?;
     // Last, since it can be done once in an enclave's life.
     let digest = constants::digest(&constants::text(port));
