@@ -295,10 +295,10 @@ impl fmt::Display for Excerpt<'_> {
             write!(f, "{byte:02x}")?;
         }
         match self.0.len() {
-            32 => Ok(()),
             0 => f.write_str("empty"),
-            length if length > 32 => write!(f, "... ({length} bytes)"),
-            length => write!(f, " ({length} bytes)"),
+            length @ 1..32 => write!(f, " ({length} bytes)"),
+            32 => Ok(()),
+            length => write!(f, "... ({length} bytes)"),
         }
     }
 }

@@ -114,4 +114,17 @@ mod tests {
         assert_eq!(RootFingerprint::of(root.der()), root.fingerprint());
         assert_eq!(PinnedRoot::from_der(root.der()), Ok(root));
     }
+
+    /// The digits are AWS's: <https://docs.aws.amazon.com/enclaves/latest/user/verify-root.html>.
+    #[test]
+    fn a_root_is_shown_by_its_fingerprint() {
+        let root = PinnedRoot::aws_nitro();
+        let digits = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b";
+        assert_eq!(root.fingerprint().to_string(), digits);
+        assert_eq!(
+            format!("{:?}", root.fingerprint()),
+            format!("RootFingerprint({digits})")
+        );
+        assert_eq!(format!("{root:?}"), format!("PinnedRoot({digits})"));
+    }
 }

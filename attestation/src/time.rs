@@ -41,3 +41,20 @@ impl fmt::Display for Instant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_to_the_second_and_one_beyond_the_calendar_as_a_number() {
+        let shown = |millis| Instant::from_millis(UnixMillis(millis)).to_string();
+        assert_eq!(shown(0), "1970-01-01T00:00:00Z");
+        assert_eq!(shown(1_767_472_867_999), "2026-01-03T20:41:07Z");
+        assert_eq!(shown(u64::MAX), "18446744073709551 s since 1970");
+        assert_eq!(
+            Instant::from_seconds(-1).to_string(),
+            "1969-12-31T23:59:59Z"
+        );
+    }
+}

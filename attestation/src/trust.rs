@@ -34,3 +34,17 @@ impl fmt::Display for Trust {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_has_one_name_in_messages_and_in_json() {
+        for (trust, name) in [(Trust::AwsNitro, "aws-nitro"), (Trust::Mock, "mock")] {
+            assert_eq!(trust.as_str(), name);
+            assert_eq!(trust.to_string(), name);
+            assert_eq!(serde_json::to_value(trust).unwrap(), name);
+        }
+    }
+}

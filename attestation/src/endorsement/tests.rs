@@ -71,6 +71,14 @@ fn an_endorsement_is_read_back_as_it_was_signed() {
 }
 
 #[test]
+fn a_publishers_key_is_shown_in_the_digits_that_it_is_read_from() {
+    let key = signer().key();
+    assert_eq!(key.to_string(), hex::encode(key.as_bytes()));
+    assert_eq!(key.to_string().parse(), Ok(key));
+    assert_eq!(format!("{key:?}"), format!("PublisherKey({key})"));
+}
+
+#[test]
 fn an_endorsement_without_an_end_is_refused() {
     let json = endorsement().to_json();
     let endless = json.replacen("\"not_after_ms\": 1800000000000,", "", 1);

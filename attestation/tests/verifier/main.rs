@@ -21,3 +21,4 @@ mod known_chains;
 mod pki;
 mod real_documents;
 mod tampering;
+mod words;
