@@ -99,6 +99,27 @@ mod tests {
         assert_eq!(Failure::from(UsageError::Port).last_status(), None);
     }
 
+    /// The page is for whoever reads the line on the host.
+    #[test]
+    fn the_operators_page_has_every_code_and_status() {
+        let page = include_str!("../../../docs/OPERATIONS.md");
+        let failures = [
+            Failure::from(DeviceError::Missing),
+            Failure::Threads(io::ErrorKind::OutOfMemory.into()),
+            Failure::from(EntropyError::Source { found: "x".into() }),
+            Failure::from(MemoryError::Unknown),
+            Failure::from(InitError::Driver(io::ErrorKind::Other.into())),
+            Failure::from(RegisterError::NotLocked { register: 16 }),
+        ];
+        let lines = failures.map(|failure| failure.last_status().unwrap());
+        let broken = status_line(BROKEN_INVARIANT, "broken-invariant");
+        for line in lines.iter().chain([&broken]) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let row = format!("| {} | `{}` |", words[2], words[3]);
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
     #[test]
     fn no_two_kinds_of_failure_share_a_code() {
         let codes = [

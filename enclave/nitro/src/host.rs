@@ -69,7 +69,7 @@ const HOSTS: [u32; 2] = [3, VMADDR_CID_HOST];
 const HEARTBEAT_PORT: u32 = 9000;
 const HEARTBEAT: u8 = 0xb7;
 /// Where a host may listen for the last status.
-pub(crate) const STATUS_PORT: u32 = 9001;
+const STATUS_PORT: u32 = 9001;
 /// For one read or write.
 const PATIENCE: Duration = Duration::from_secs(2);
 

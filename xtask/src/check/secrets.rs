@@ -106,6 +106,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("protocol", "KemPrivateKey"),
     ("protocol", "MaskSeed"),
     ("protocol", "Mask"),
+    ("protocol", "Keystream"),
     ("protocol", "RoundingSeed"),
     ("protocol", "EncodedUpdate"),
     ("protocol", "RingVector"),

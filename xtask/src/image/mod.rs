@@ -53,7 +53,7 @@ enum Command {
 }
 
 /// What an image is made from, beside this source.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone)]
 pub(crate) struct Recipe {
     /// The kernel, a bzImage: AWS's for real deployments [default: the one that `image kernel` builds]
     #[arg(long, value_name = "FILE")]
