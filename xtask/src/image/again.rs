@@ -21,7 +21,9 @@ pub(super) fn compare(recipe: &Recipe, built: &Built) -> Result<bool> {
     }
     bump_what_is_not_measured(&root)?;
     let out = folder.path().join("out");
-    let program = program::build(&root, &out, &folder.path().join("cache"))?;
+    let (cache, cargo_home) = (folder.path().join("cache"), folder.path().join("cargo"));
+    // As another user would have it: the crates' sources lie elsewhere, too.
+    let program = program::build(&root, &out, &cache, Some(&cargo_home))?;
     // The record's commit is that of the original: a copy has no history.
     let second = assemble(recipe, workspace::root(), &program, &out)?;
     let differing: Vec<_> = built

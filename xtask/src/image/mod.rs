@@ -118,7 +118,7 @@ pub(crate) fn build(recipe: &Recipe, root: &Path, out: &Path) -> Result<Built> {
     Signer::of(recipe)?;
     recipe.kernel()?;
     let cache = workspace::target_dir()?.join("image-build");
-    let program = program::build(root, out, &cache)?;
+    let program = program::build(root, out, &cache, None)?;
     assemble(recipe, root, &program, out)
 }
 

@@ -5,12 +5,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Builds the program from the source at `root` into `out`; what is compiled is kept in `cache`.
-pub(super) fn build(root: &Path, out: &Path, cache: &Path) -> Result<PathBuf> {
+/// Builds the program from the source at `root` into `out`; what is compiled is kept in `cache`, and
+/// the crates' sources in `cargo_home` if it is not to be the user's own.
+pub(super) fn build(
+    root: &Path,
+    out: &Path,
+    cache: &Path,
+    cargo_home: Option<&Path>,
+) -> Result<PathBuf> {
     let script = root.join("enclave/image/build.sh");
     let status = Command::new(&script)
         .arg(out)
         .env("SEALSUM_IMAGE_CACHE", cache)
+        .envs(cargo_home.map(|folder| ("CARGO_HOME", folder)))
         .status()
         .with_context(|| format!("{} did not start", script.display()))?;
     if !status.success() {
