@@ -1,14 +1,14 @@
 //! Contributing: from an appraised round and an update to the enclave's signed yes.
 //!
 //! The order is what matters (I11, I15): free by proof what is in the way, renew the evidence if it
-//! aged, encode, ask the ledger, seal, commit, and only then send. A contribution that was committed
+//! aged, ask the ledger, encode and seal, commit, and only then send. A contribution that was committed
 //! before is never made anew; its stored bytes are sent again, for the same update only.
 
 mod refused;
 
 use sealsum_attestation::Trust;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::{Acceptance, ClientId, EncodedUpdate, RoundId};
+use sealsum_protocol::{Acceptance, ClientId, Encoding, RoundId, SealError};
 
 use crate::client::Client;
 use crate::join::{JoinRefused, Judged, join};
@@ -16,7 +16,7 @@ use crate::ledger::{LedgerError, RecordState, SpendRefused, SpentContribution};
 use crate::parent::Target;
 use crate::random;
 use crate::refund::{RefundFailed, RefundProof, refund};
-use crate::seal::seal;
+use crate::seal::{SealRefused, seal};
 use crate::update::{BaseModel, Update, check_layout};
 
 pub use refused::{ContributeRefused, EncodeRefused};
@@ -164,7 +164,7 @@ impl AttestedRound<'_> {
         Ok(())
     }
 
-    /// Encodes, reserves, seals, commits: no await in between.
+    /// Reserves, encodes and seals, commits: no await in between.
     fn spend(
         &mut self,
         update: &Update,
@@ -173,14 +173,15 @@ impl AttestedRound<'_> {
         let Judged { enclave, terms } = &self.judged;
         let params = terms.params();
         check_layout(update, &self.base_model, &params.terms().schema)?;
-        let encoded = EncodedUpdate::encode(
+        let refused = |error| EncodeRefused::of(error, update.schema());
+        let encoding = Encoding::new(
             params,
             update.values(),
             options.weight,
             options.out_of_range,
             &RoundingSeed::new(*random::secret()),
         )
-        .map_err(|error| EncodeRefused::of(error, update.schema()))?;
+        .map_err(refused)?;
         let now = (self.client.clock)();
         let fingerprint = self.client.ledger.fingerprint(update, options.weight);
         let debit = self.client.ledger.reserve(
@@ -190,7 +191,10 @@ impl AttestedRound<'_> {
             fingerprint,
         )?;
         let member = self.client.member.as_ref();
-        let sealed = seal(enclave, terms, debit, encoded, member, now)?;
+        let sealed = match seal(enclave, terms, debit, encoding, member, now) {
+            Err(SealRefused::Seal(SealError::Encode(error))) => return Err(refused(error).into()),
+            sealed => sealed?,
+        };
         sealed.commit().map_err(ContributeRefused::Ledger)
     }
 }

@@ -6,9 +6,7 @@
 //! and checked before anything can be spent.
 
 use sealsum_attestation::AppraisedEnclave;
-use sealsum_protocol::{
-    ContributionHeader, EncodedUpdate, MaskedUpdate, RoundBinding, RoundId, SealError, UnixMillis,
-};
+use sealsum_protocol::{Encoding, Number, RoundBinding, RoundId, SealError, Sealed, UnixMillis};
 
 use crate::ledger::{Debit, LedgerError, SpentContribution};
 use crate::member::{CredentialRefused, Member, credentials};
@@ -34,12 +32,11 @@ use crate::random;
 pub struct SealedContribution<'ledger> {
     debit: Debit<'ledger>,
     binding: RoundBinding,
-    sealed: (ContributionHeader, MaskedUpdate),
-    clamped: u64,
+    sealed: Sealed,
     now: UnixMillis,
 }
 
-/// Masks and seals an update under the enclave's key.
+/// Encodes, masks and seals an update under the enclave's key.
 ///
 /// Archived evidence is no enclave to seal for, and no update is sealed without a reservation:
 ///
@@ -50,7 +47,7 @@ pub struct SealedContribution<'ledger> {
 ///     evidence: &sealsum_attestation::ArchivedEvidence,
 ///     terms: &AcceptedTerms,
 ///     debit: Debit<'_>,
-///     update: sealsum_protocol::EncodedUpdate,
+///     update: sealsum_protocol::Encoding<'_>,
 ///     member: Option<&Member>,
 ///     now: sealsum_protocol::UnixMillis,
 /// ) {
@@ -65,7 +62,7 @@ pub struct SealedContribution<'ledger> {
 ///     enclave: &sealsum_attestation::AppraisedEnclave,
 ///     terms: &AcceptedTerms,
 ///     debit: Debit<'_>,
-///     update: sealsum_protocol::EncodedUpdate,
+///     update: sealsum_protocol::Encoding<'_>,
 ///     member: Option<&Member>,
 ///     now: sealsum_protocol::UnixMillis,
 /// ) {
@@ -75,11 +72,11 @@ pub struct SealedContribution<'ledger> {
 ///
 /// # Errors
 /// [`SealRefused`]; the reservation is gone, and nothing was recorded.
-pub fn seal<'ledger>(
+pub fn seal<'ledger, V: Number>(
     enclave: &AppraisedEnclave,
     terms: &AcceptedTerms,
     debit: Debit<'ledger>,
-    update: EncodedUpdate,
+    update: Encoding<'_, V>,
     member: Option<&Member>,
     now: UnixMillis,
 ) -> Result<SealedContribution<'ledger>, SealRefused> {
@@ -104,17 +101,15 @@ pub fn seal<'ledger>(
         });
     }
     let member = credentials(terms.params().terms(), member)?;
-    let clamped = update.clamped();
     let encapsulation = enclave.encapsulate(&debit.client(), &mut random::system())?;
-    let (mut header, masked) = sealsum_protocol::seal(encapsulation, update)?;
+    let mut sealed = sealsum_protocol::seal(encapsulation, update)?;
     if let Some(member) = member {
-        header = member.sign(header)?;
+        sealed.header = member.sign(sealed.header)?;
     }
     Ok(SealedContribution {
         debit,
         binding: enclave.binding().clone(),
-        sealed: (header, masked),
-        clamped,
+        sealed,
         now,
     })
 }
@@ -125,13 +120,12 @@ impl SealedContribution<'_> {
     /// # Errors
     /// [`LedgerError`]; then nothing is spent and the sealed bytes are gone.
     pub fn commit(self) -> Result<SpentContribution, LedgerError> {
-        self.debit
-            .commit(&self.binding, self.sealed, self.clamped, self.now)
+        self.debit.commit(&self.binding, self.sealed, self.now)
     }
 }
 
 /// Why an update was not sealed. Nothing was recorded or sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealRefused {
     /// Enclave, terms and reservation are not about one round.

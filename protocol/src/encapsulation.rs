@@ -202,7 +202,7 @@ fn weight_of(header: &[u8]) -> Result<u32, OpenError> {
 pub const SEALED_HEADER_BYTES: usize = 4 + 16;
 
 /// Why a contribution can't be sealed. The offer is at fault.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// The offered key is none.
@@ -214,6 +214,9 @@ pub enum SealError {
     /// The update was encoded for other parameters than this round's.
     #[error("the update was encoded for another round's parameters")]
     OtherLayout,
+    /// The update can't be encoded.
+    #[error(transparent)]
+    Encode(#[from] crate::fixed::EncodeError),
 }
 
 /// A sealed header that does not open.

@@ -63,7 +63,7 @@ pub use cohort::{Cohort, CohortProof, Membership};
 pub use commitment::{Commitment, CommitmentBuilder};
 pub use contribution::{ContributionHeader, Credential, CredentialError, MaskedUpdate};
 pub use encapsulation::{Encapsulation, OpenError, SealError};
-pub use fixed::{EncodeError, EncodedUpdate};
+pub use fixed::{EncodeError, Encoding, Number};
 pub use ids::{
     AuthorityKey, ClientId, ClientNonce, Digest, OperatorKey, ReceiptKey, RoundId, TaskName,
 };
@@ -82,7 +82,7 @@ pub use refusal::Refusal;
 pub use registry::{Registry, RegistryGrant};
 pub use ring::{RingBits, RingVector};
 pub use schema::{Dtype, Schema, TensorSpec};
-pub use seal::seal;
+pub use seal::{Sealed, seal};
 pub use signature::{
     AuthoritySigner, ClientSigner, OperatorSigner, ReceiptSigner, Signature, SignatureError,
     Signed, Statement,

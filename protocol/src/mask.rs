@@ -9,7 +9,7 @@ mod keystream;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-pub(crate) use self::keystream::{Keystream, Sink};
+pub(crate) use self::keystream::{Keystream, Sink, Work, on_this_processor};
 use crate::BLOCK_ELEMENTS;
 use crate::ring::{Lane, Lanes, RingBits, RingVector, wrapping_mix_words};
 

@@ -248,6 +248,8 @@ pub(crate) trait Lane: Copy {
     fn wrapping_add_le(self, word: &[u8], low: u64) -> Self;
     /// The difference, likewise.
     fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self;
+    /// The product of a two's complement integer and a weight, of which `low` is kept.
+    fn weighed(integer: u64, weight: u32, low: u64) -> Self;
 }
 
 impl Lane for u32 {
@@ -260,6 +262,11 @@ impl Lane for u32 {
     fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self {
         self.wrapping_sub(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low as Self
     }
+
+    #[inline(always)]
+    fn weighed(integer: u64, weight: u32, low: u64) -> Self {
+        (integer as Self).wrapping_mul(weight) & low as Self
+    }
 }
 
 impl Lane for u64 {
@@ -271,5 +278,10 @@ impl Lane for u64 {
     #[inline(always)]
     fn wrapping_sub_le(self, word: &[u8], low: u64) -> Self {
         self.wrapping_sub(Self::from_le_bytes(word.try_into().unwrap_or_default())) & low
+    }
+
+    #[inline(always)]
+    fn weighed(integer: u64, weight: u32, low: u64) -> Self {
+        integer.wrapping_mul(weight.into()) & low
     }
 }

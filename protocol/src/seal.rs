@@ -4,14 +4,14 @@
 //! a second vector:
 //!
 //! ```
-//! use sealsum_protocol::{Encapsulation, EncodedUpdate, SealError, seal};
-//! fn once(encapsulation: Encapsulation, update: EncodedUpdate) -> Result<(), SealError> {
+//! use sealsum_protocol::{Encapsulation, Encoding, SealError, seal};
+//! fn once(encapsulation: Encapsulation, update: Encoding<'_>) -> Result<(), SealError> {
 //!     seal(encapsulation, update).map(drop)
 //! }
 //! ```
 //! ```compile_fail,E0382
-//! use sealsum_protocol::{Encapsulation, EncodedUpdate, SealError, seal};
-//! fn twice(encapsulation: Encapsulation, a: EncodedUpdate, b: EncodedUpdate) -> Result<(), SealError> {
+//! use sealsum_protocol::{Encapsulation, Encoding, SealError, seal};
+//! fn twice(encapsulation: Encapsulation, a: Encoding<'_>, b: Encoding<'_>) -> Result<(), SealError> {
 //!     seal(encapsulation, a)?;
 //!     seal(encapsulation, b).map(drop)
 //! }
@@ -22,32 +22,45 @@ use serde_bytes::ByteBuf;
 use crate::commitment::{Commitment, CommitmentBuilder};
 use crate::contribution::{ContributionHeader, MaskedUpdate};
 use crate::encapsulation::{Encapsulation, SealError};
-use crate::fixed::EncodedUpdate;
+use crate::fixed::{Encoding, Number};
 use crate::pack::pack;
 
-/// Masks the update under the encapsulation's seed and seals its weight.
+/// A contribution that was made.
+pub struct Sealed {
+    /// What goes before it, in clear.
+    pub header: ContributionHeader,
+    /// The packed masked update.
+    pub masked: MaskedUpdate,
+    /// Elements that were beyond the clip and clamped.
+    pub clamped: u64,
+}
+
+/// Encodes the update, masks it under the encapsulation's seed and seals its weight: one pass,
+/// a block at a time.
 ///
 /// # Errors
-/// [`SealError::Hpke`] if sealing fails; nothing has left then.
-pub fn seal(
+/// [`SealError::Encode`] if the update can't be encoded, [`SealError::Hpke`] if sealing fails;
+/// nothing has left then.
+pub fn seal<V: Number>(
     encapsulation: Encapsulation,
-    mut update: EncodedUpdate,
-) -> Result<(ContributionHeader, MaskedUpdate), SealError> {
-    let layout = update.layout();
+    update: Encoding<'_, V>,
+) -> Result<Sealed, SealError> {
+    let (layout, weight) = (update.layout(), update.weight());
     let mut mask = encapsulation.seed().expand(layout.bits());
     let mut commitment = CommitmentBuilder::masked_update();
     let mut body = Vec::with_capacity(usize::try_from(layout.total_bytes()).unwrap_or(0));
-    for (index, block) in layout.indices().zip(update.blocks_mut()) {
+    let clamped = update.for_each_block(|index, block| {
         mask.wrapping_add_to(index, block)
             .map_err(|_| SealError::OtherLayout)?;
         let packed = pack(block);
         commitment.push(&packed);
         body.extend_from_slice(&packed);
-    }
+        Ok::<_, SealError>(())
+    })?;
     drop(mask);
     let commitment = Commitment(commitment.root());
     let (round_id, client) = (encapsulation.round_id(), encapsulation.client());
-    let (encapsulated_key, sealed) = encapsulation.seal_header(&commitment, update.weight())?;
+    let (encapsulated_key, sealed) = encapsulation.seal_header(&commitment, weight)?;
     let header = ContributionHeader {
         round_id,
         client,
@@ -56,5 +69,9 @@ pub fn seal(
         sealed: ByteBuf::from(sealed),
         credential: None,
     };
-    Ok((header, MaskedUpdate(body)))
+    Ok(Sealed {
+        header,
+        masked: MaskedUpdate(body),
+        clamped,
+    })
 }

@@ -7,7 +7,7 @@ use sealsum_protocol::offer::OFFER_LIMIT;
 use sealsum_protocol::params::COHORT_LIMIT;
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header_length};
 use sealsum_protocol::{
-    Admission, AggregationRule, Digest, EncodeError, EncodedUpdate, Intake, KemSuite, Noise,
+    Admission, AggregationRule, Digest, EncodeError, Encoding, Intake, KemSuite, Noise,
     OperatorSigner, PlanError, RingBits, RoundParams, RoundTerms, Rounding, TaskName, VERSION,
 };
 
@@ -95,13 +95,13 @@ fn a_value_at_the_clip_is_not_beyond_it_and_errors_count_over_all_blocks() {
     .unwrap();
     let seed = RoundingSeed::new([1; 32]);
     let encode = |values: &[f64]| {
-        EncodedUpdate::encode(&params, values, 1, OutOfRange::Refuse, &seed).map(|update| {
-            assert_eq!((update.weight(), update.clamped()), (1, 0));
-        })
+        let update = Encoding::new(&params, values, 1, OutOfRange::Refuse, &seed)?;
+        assert_eq!(update.weight(), 1);
+        update.for_each_block(|_, _| Ok(()))
     };
     let mut values = vec![0.0; 16_390];
     (values[0], values[16_389]) = (1.0, -1.0);
-    assert_eq!(encode(&values), Ok(()));
+    assert_eq!(encode(&values), Ok(0));
     let above = 1.0_f64.next_up();
     values[16_387] = above;
     assert_eq!(

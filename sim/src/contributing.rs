@@ -3,7 +3,7 @@
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::messages::{Contribute, StageBlock};
 use sealsum_protocol::{
-    AggregationRule, ClientId, Command, EncodedUpdate, Refusal, Reply, RoundParams, RoundTerms,
+    AggregationRule, ClientId, Command, Encoding, Refusal, Reply, RoundParams, RoundTerms,
 };
 use sealsum_testkit::{Contribution, UncheckedClient, client_signer};
 
@@ -150,7 +150,7 @@ impl World {
             .map(|i| (value + (i % 3) as i64) as f64 / UNIT)
             .collect();
         let seed = RoundingSeed::new(self.rng.bytes());
-        let update = EncodedUpdate::encode(&params, &values, weight, OutOfRange::Refuse, &seed);
+        let update = Encoding::new(&params, &values, weight, OutOfRange::Refuse, &seed);
         // A fresh stream each time: one client may seal in many rounds.
         let mut sealer = UncheckedClient::with_randomness(client, self.rng.below(u64::MAX));
         let contribution = sealer.seal(&self.rounds[round].binding, update.map_err(text)?);

@@ -13,8 +13,8 @@ use hpke::{Deserializable as _, Kem as _, OpModeS, Serializable as _};
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    Encapsulation, EncodedUpdate, KemSuite, MaskSeed, ReceiptSigner, RingBits, RingVector,
-    RoundBinding, label, seal,
+    Encapsulation, Encoding, KemSuite, MaskSeed, ReceiptSigner, RingBits, RingVector, RoundBinding,
+    Sealed, label, seal,
 };
 
 use crate::{Contribution, SeededRng, client_id};
@@ -128,9 +128,9 @@ pub fn known_contribution(
     let randomness = || SeededRng::new(n ^ 0x6b6e_6f77);
     let values = vec![f64::from(value); usize::try_from(terms.dimension).unwrap()];
     let rounding = RoundingSeed::new([7; 32]);
-    let update = EncodedUpdate::encode(params, &values, 1, OutOfRange::Refuse, &rounding).unwrap();
+    let update = Encoding::new(params, &values, 1, OutOfRange::Refuse, &rounding).unwrap();
     let encapsulation = Encapsulation::to(binding, &id, &mut randomness()).unwrap();
-    let (header, masked) = seal(encapsulation, update).unwrap();
+    let Sealed { header, masked, .. } = seal(encapsulation, update).unwrap();
 
     let again = match terms.kem {
         KemSuite::X25519 => agree_again::<X25519HkdfSha256>(binding, n, randomness()),

@@ -3,7 +3,7 @@
 
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
-    Admission, ClientId, ClientSigner, Encapsulation, EncodedUpdate, Registry, RoundBinding, seal,
+    Admission, ClientId, ClientSigner, Encapsulation, Encoding, Registry, RoundBinding, seal,
 };
 
 use crate::{Contribution, SeededRng};
@@ -90,18 +90,17 @@ impl UncheckedClient {
     ) -> Contribution {
         let params = &binding.params.params;
         let seed = RoundingSeed::new(self.rng.bytes());
-        let update =
-            EncodedUpdate::encode(params, values, weight, OutOfRange::Clamp, &seed).unwrap();
+        let update = Encoding::new(params, values, weight, OutOfRange::Clamp, &seed).unwrap();
         self.seal(binding, update)
     }
 
     /// Masks and seals an update that was encoded under any parameters at all.
-    pub fn seal(&mut self, binding: &RoundBinding, update: EncodedUpdate) -> Contribution {
+    pub fn seal(&mut self, binding: &RoundBinding, update: Encoding<'_>) -> Contribution {
         let encapsulation = Encapsulation::to(binding, &self.id, &mut self.rng).unwrap();
-        let (header, masked) = seal(encapsulation, update).unwrap();
+        let sealed = seal(encapsulation, update).unwrap();
         Contribution {
-            header,
-            body: masked.0,
+            header: sealed.header,
+            body: sealed.masked.0,
         }
     }
 }

@@ -12,8 +12,8 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{Transaction, TransactionBehavior, params};
 use sealsum_protocol::{
-    ClientId, ContributionHeader, Digest, MaskedUpdate, RegistryGrant, RoundBinding, RoundId,
-    RoundTerms, TaskName, UnixMillis, canonical, upload,
+    ClientId, ContributionHeader, Digest, RegistryGrant, RoundBinding, RoundId, RoundTerms, Sealed,
+    TaskName, UnixMillis, canonical, upload,
 };
 
 use super::record::{COLUMNS, Record, RecordState};
@@ -280,10 +280,14 @@ impl Debit<'_> {
     pub(crate) fn commit(
         self,
         binding: &RoundBinding,
-        (header, masked): (ContributionHeader, MaskedUpdate),
-        clamped: u64,
+        sealed: Sealed,
         now: UnixMillis,
     ) -> Result<SpentContribution, LedgerError> {
+        let Sealed {
+            header,
+            masked,
+            clamped,
+        } = sealed;
         let at_fault = LedgerError::sql(self.path);
         self.write(binding, &header, &masked.0, clamped, now)
             .map_err(at_fault)?;

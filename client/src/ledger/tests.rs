@@ -7,8 +7,8 @@ use std::fs;
 
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
-    AbortReceipt, Acceptance, Cohort, CohortProof, Digest, EncodedUpdate, Noise, Receipt,
-    ReceiptSigner, Signed, label,
+    AbortReceipt, Acceptance, Cohort, CohortProof, Digest, Encoding, Noise, Receipt, ReceiptSigner,
+    Signed, label,
 };
 use tempfile::TempDir;
 
@@ -77,7 +77,7 @@ impl Site {
         let (enclave, terms) = self.nsm.accept(round);
         let debit = self.reserve(&terms)?;
         let seed = RoundingSeed::new([5; 32]);
-        let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
+        let update = Encoding::new(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
         Ok(seal(&enclave, &terms, debit, update.unwrap(), None, NOW).unwrap())
     }
 
@@ -300,9 +300,11 @@ fn a_masked_update_larger_than_one_part_is_stored_whole() {
     let header = header.unwrap().header().clone();
     let body: Vec<u8> = (0..(17 << 20)).map(|i: u32| (i % 251) as u8).collect();
     let debit = site.reserve(&terms).unwrap();
-    let masked = sealsum_protocol::MaskedUpdate(body.clone());
-    let _ = debit
-        .commit(&round.binding, (header, masked), 0, NOW)
-        .unwrap();
+    let sealed = sealsum_protocol::Sealed {
+        header,
+        masked: sealsum_protocol::MaskedUpdate(body.clone()),
+        clamped: 0,
+    };
+    let _ = debit.commit(&round.binding, sealed, NOW).unwrap();
     assert!(site.ledger.body(&round.id()).unwrap() == body);
 }

@@ -1,8 +1,8 @@
 use sealsum_attestation::Trust;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
-    Admission, AuthoritySigner, ClientId, ClientSigner, Registry, RegistryGrant, RoundTerms,
-    TaskName,
+    Admission, AuthoritySigner, ClientId, ClientSigner, ContributionHeader, Registry,
+    RegistryGrant, RoundTerms, TaskName,
 };
 use tempfile::TempDir;
 
@@ -42,11 +42,11 @@ impl Scene {
             .judge(&appraised, &base_model().digest(), NOW)
             .unwrap();
         let seed = RoundingSeed::new([5; 32]);
-        let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
+        let update = Encoding::new(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
         let own = ledger.fingerprint(&Update::from_values(vec![1.5; 10]), 1);
         let debit = ledger.reserve(&terms, &policy, &base_model(), own).unwrap();
         let sealed = seal(&appraised, &terms, debit, update.unwrap(), member, now);
-        let header = sealed.map(|sealed| sealed.sealed.0);
+        let header = sealed.map(|sealed| sealed.sealed.header);
         assert_eq!(ledger.used().unwrap(), 0, "nothing is spent by sealing");
         header
     }
@@ -96,7 +96,7 @@ fn terms_that_were_accepted_for_one_enclave_do_not_seal_for_another() {
     let (_, terms) = scene.nsm.accept(&Round::new(1));
     let (other, _) = scene.nsm.accept(&Round::new(2));
     let seed = RoundingSeed::new([5; 32]);
-    let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
+    let update = Encoding::new(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
     let own = ledger.fingerprint(&Update::from_values(vec![1.5; 10]), 1);
     let policy = scene.nsm.policy();
     let debit = ledger.reserve(&terms, &policy, &base_model(), own).unwrap();

@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
-    AggregationRule, CohortProof, EncodedUpdate, Intake, KemSuite, Membership, RingBits,
-    RoundParams,
+    AggregationRule, CohortProof, Encoding, Intake, KemSuite, Membership, RingBits, RoundParams,
 };
 use sealsum_testkit::{LocalEnclave, ScriptedParent, UncheckedClient, client_id, terms};
 
@@ -131,9 +130,10 @@ fn a_masked_update_looks_the_same_whatever_is_in_it() {
     let mut enclave = LocalEnclave::new(7);
     let parent = ScriptedParent::open(&mut enclave, wide);
     for (n, value) in [(0, 0.0), (1, 1.0), (2, -1.0)] {
-        let update = EncodedUpdate::encode(
+        let values = vec![value; 40_000];
+        let update = Encoding::new(
             &params,
-            &vec![value; 40_000],
+            &values,
             1,
             OutOfRange::Refuse,
             &RoundingSeed::new([0; 32]),

@@ -10,7 +10,7 @@ use sealsum_protocol::messages::{
 };
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    AggregationRule, Command, Digest, EncodedUpdate, Intake, Noise, Refusal, Reply, RoundParams,
+    AggregationRule, Command, Digest, Encoding, Intake, Noise, Refusal, Reply, RoundParams,
     RoundTerms, Signature, SignedRoundParams,
 };
 use sealsum_testkit::{
@@ -212,16 +212,7 @@ fn values_and_norms_beyond_their_bounds_burn_the_client_and_leave_no_trace() {
         ..bounded.clone()
     })
     .unwrap();
-    let cheat = |values: &[f64], weight| {
-        EncodedUpdate::encode(
-            &lax,
-            values,
-            weight,
-            OutOfRange::Refuse,
-            &RoundingSeed::new([1; 32]),
-        )
-        .unwrap()
-    };
+    let seed = RoundingSeed::new([1; 32]);
     let mut enclave = LocalEnclave::new(1);
     let mut parent = ScriptedParent::open(&mut enclave, bounded);
     for n in 0..3 {
@@ -236,20 +227,13 @@ fn values_and_norms_beyond_their_bounds_burn_the_client_and_leave_no_trace() {
         ..parent.terms().clone()
     })
     .unwrap();
-    let eleven = EncodedUpdate::encode(
-        &weight_above,
-        &[0.0; 20],
-        11,
-        OutOfRange::Refuse,
-        &RoundingSeed::new([1; 32]),
-    )
-    .unwrap();
     let cases = [
-        (10, cheat(&single, 1), Refusal::NormAboveBound),
-        (11, cheat(&[0.6; 20], 1), Refusal::NormAboveBound),
-        (12, eleven, Refusal::WeightAboveBound),
+        (10, &lax, &single, 1, Refusal::NormAboveBound),
+        (11, &lax, &[0.6; 20], 1, Refusal::NormAboveBound),
+        (12, &weight_above, &[0.0; 20], 11, Refusal::WeightAboveBound),
     ];
-    for (n, update, expected) in cases {
+    for (n, params, values, weight, expected) in cases {
+        let update = Encoding::new(params, values, weight, OutOfRange::Refuse, &seed).unwrap();
         let mut client = UncheckedClient::new(n);
         let contribution = client.seal(&parent.binding, update);
         assert_eq!(parent.relay(&mut enclave, &contribution), Err(expected));

@@ -4,7 +4,7 @@ use sealsum_enclave_core::{MEMORY_CEILING, RELEASE_TIMEOUT_MS};
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::messages::{Close, Contribute, Description, EXCLUSION_LIMIT, OpenRound};
 use sealsum_protocol::{
-    AggregationRule, Command, EncodedUpdate, Refusal, Reply, RoundParams, RoundTerms,
+    AggregationRule, Command, Encoding, Refusal, Reply, RoundParams, RoundTerms,
 };
 use sealsum_testkit::{
     Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, presum, sign, stream,
@@ -220,7 +220,7 @@ fn an_update_of_exactly_the_bound_is_within_it() {
         ..parent.terms().clone()
     });
     let seed = RoundingSeed::new([1; 32]);
-    let above = EncodedUpdate::encode(&lax.unwrap(), &values, 1, OutOfRange::Refuse, &seed);
+    let above = Encoding::new(&lax.unwrap(), &values, 1, OutOfRange::Refuse, &seed);
     let above = UncheckedClient::new(2).seal(&parent.binding, above.unwrap());
     assert_eq!(
         parent.relay(&mut enclave, &above).unwrap_err(),

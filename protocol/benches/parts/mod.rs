@@ -6,11 +6,11 @@ use std::hint::black_box;
 use aes::Aes256;
 use ctr::Ctr32BE;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
-use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
+use sealsum_protocol::fixed::{Number, OutOfRange, RoundingSeed};
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
-    Admission, AggregationRule, BlockLayout, Digest, EncodedUpdate, Intake, KemSuite, MaskSeed,
-    Noise, OperatorKey, RingBits, RingVector, RoundParams, RoundTerms, Rounding, VERSION,
+    Admission, AggregationRule, BlockLayout, Digest, EncodeError, Encoding, Intake, KemSuite,
+    MaskSeed, Noise, OperatorKey, RingBits, RingVector, RoundParams, RoundTerms, Rounding, VERSION,
 };
 
 /// One part: what we do, and the same bytes through what nothing beats.
@@ -26,8 +26,9 @@ pub(crate) fn parts(dimension: u64) -> Vec<Part> {
         unmask("unmask_vs_keystream", dimension, 32, 50),
         unmask("unmask_19_bits_vs_keystream", dimension, 19, 50),
         unmask("unmask_64_bits_vs_keystream", dimension, 64, 25),
-        client("client_vs_limit", dimension, Rounding::Stochastic),
-        client("client_nearest_vs_limit", dimension, Rounding::Nearest),
+        client::<f32>("client_vs_limit", dimension, Rounding::Stochastic),
+        client::<f64>("client_f64_vs_limit", dimension, Rounding::Stochastic),
+        client::<f32>("client_nearest_vs_limit", dimension, Rounding::Nearest),
     ];
     for bits in [8, 12, 16, 19, 24, 31, 32, 64] {
         parts.push(packing(dimension, bits));
@@ -59,13 +60,13 @@ pub(crate) fn unmask(key: &str, dimension: u64, bits: u8, seeds: u8) -> Part {
 
 /// One update encoded and masked. The limit: a copy of its 32-bit elements, and a keystream for
 /// the mask and, if it is rounded at random, one for that.
-fn client(key: &str, dimension: u64, rounding: Rounding) -> Part {
+fn client<V: Number + From<f32> + 'static>(key: &str, dimension: u64, rounding: Rounding) -> Part {
     let params = params(dimension, rounding);
-    let values: Vec<f64> = (0..dimension)
-        .map(|i| (i as f64 * 0.618_034).fract() * 1.9 - 0.95)
+    let values: Vec<V> = (0..dimension)
+        .map(|i| V::from(((i as f64 * 0.618_034).fract() * 1.9 - 0.95) as f32))
         .collect();
+    let mut masked = Vec::with_capacity(dimension as usize * 4);
     let seed = MaskSeed::new(&[7; 32]);
-    let mut masked = vector(params.layout());
     let keystreams = if rounding == Rounding::Stochastic {
         2
     } else {
@@ -78,14 +79,18 @@ fn client(key: &str, dimension: u64, rounding: Rounding) -> Part {
     Part {
         key: key.to_owned(),
         ours: Box::new(move || {
-            let seed_of_rounding = RoundingSeed::new([9; 32]);
-            let encoded =
-                EncodedUpdate::encode(&params, &values, 1, OutOfRange::Clamp, &seed_of_rounding);
-            assert!(black_box(encoded).is_ok());
+            let rounding = RoundingSeed::new([9; 32]);
+            let update = Encoding::new(&params, &values, 1, OutOfRange::Clamp, &rounding);
+            masked.clear();
             let mut mask = seed.expand(params.layout().bits());
-            for (index, block) in (0..).zip(&mut masked) {
-                assert!(mask.wrapping_add_to(index, block).is_ok());
-            }
+            let clamped = update.and_then(|update| {
+                update.for_each_block(|index, block| {
+                    assert!(mask.wrapping_add_to(index, block).is_ok());
+                    masked.extend_from_slice(&pack(block));
+                    Ok::<_, EncodeError>(())
+                })
+            });
+            assert!(black_box(clamped).is_ok());
         }),
         limit: Box::new(move || {
             keystream(dimension * 4 * keystreams);

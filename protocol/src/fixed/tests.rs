@@ -1,18 +1,35 @@
+use super::quantize::Bounds;
+use super::step::{Step, step};
 use super::*;
+use crate::block::BlockLayout;
+use crate::params::{RoundParams, Rounding};
 use crate::plan::tests::terms;
+use crate::ring::RingBits;
+use aes::Aes256;
+use ctr::Ctr32BE;
+use ctr::cipher::{KeyIvInit, StreamCipher};
 use proptest::prelude::*;
 
-fn encode(
+/// The encoded elements, and how many were clamped.
+fn encode<V: Number>(
     terms: RoundTerms,
-    values: &[f64],
+    values: &[V],
     weight: u32,
     out: OutOfRange,
-) -> Result<EncodedUpdate, EncodeError> {
+) -> Result<(Vec<i64>, u64), EncodeError> {
     let mut terms = terms;
     terms.dimension = values.len() as u64;
     let params = RoundParams::new(terms).unwrap();
-    EncodedUpdate::encode(&params, values, weight, out, &RoundingSeed::new([5; 32]))
+    let mut elements = Vec::new();
+    let clamped = Encoding::new(&params, values, weight, out, &RoundingSeed::new(SEED))?
+        .for_each_block(|_, block| {
+            elements.extend(block.signed());
+            Ok::<_, EncodeError>(())
+        })?;
+    Ok((elements, clamped))
 }
+
+const SEED: [u8; 32] = [5; 32];
 
 #[test]
 fn what_can_not_be_encoded_is_named_by_its_place() {
@@ -48,7 +65,7 @@ fn what_can_not_be_encoded_is_named_by_its_place() {
         })
     );
     let params = RoundParams::new(terms()).unwrap();
-    let short = EncodedUpdate::encode(
+    let short = Encoding::new(
         &params,
         &[0.0],
         1,
@@ -66,12 +83,8 @@ fn what_can_not_be_encoded_is_named_by_its_place() {
 
 #[test]
 fn values_beyond_the_clip_are_clamped_and_counted() {
-    let update = encode(terms(), &[3.0, -7.0, 0.0], 1, OutOfRange::Clamp).unwrap();
-    assert_eq!(update.clamped(), 2);
-    assert_eq!(
-        update.blocks[0].signed().collect::<Vec<_>>(),
-        [1 << 16, -(1 << 16), 0]
-    );
+    let encoded = encode(terms(), &[3.0, -7.0, 0.0], 1, OutOfRange::Clamp);
+    assert_eq!(encoded, Ok((vec![1 << 16, -(1 << 16), 0], 2)));
 }
 
 #[test]
@@ -95,8 +108,8 @@ fn the_norm_bound_counts_the_weighted_steps() {
 fn stochastic_rounding_has_the_value_as_its_mean() {
     let mut coarse = terms();
     (coarse.fractional_bits, coarse.clip) = (0, 10);
-    let update = encode(coarse, &vec![0.25; 40_000], 1, OutOfRange::Refuse).unwrap();
-    let ones: i64 = update.blocks.iter().flat_map(RingVector::signed).sum();
+    let (elements, _) = encode(coarse, &vec![0.25; 40_000], 1, OutOfRange::Refuse).unwrap();
+    let ones: i64 = elements.iter().sum();
     // 10,000 expected; the standard deviation is 87.
     assert!((9_400..10_600).contains(&ones), "{ones}");
 }
@@ -112,17 +125,130 @@ proptest! {
         terms.rounding = if stochastic { Rounding::Stochastic } else { Rounding::Nearest };
         let mut sum = RingVector::zeros(terms.ring_bits, 1);
         let (mut exact, mut weights) = (0.0, 0_u64);
-        for (i, (value, weight)) in values.iter().enumerate() {
-            let mut one = terms.clone();
-            one.dimension = 1;
-            let params = RoundParams::new(one).unwrap();
-            let update = EncodedUpdate::encode(&params, &[*value], *weight, OutOfRange::Refuse, &RoundingSeed::new([i as u8; 32])).unwrap();
-            sum.wrapping_add(&update.blocks[0]).unwrap();
+        for (value, weight) in &values {
+            let (elements, _) = encode(terms.clone(), &[*value], *weight, OutOfRange::Refuse).unwrap();
+            let element = RingVector::from_signed(terms.ring_bits, elements.into_iter());
+            sum.wrapping_add(&element).unwrap();
             exact += value * f64::from(*weight);
             weights += u64::from(*weight);
         }
         let mean = decode(&terms, &[sum], values.len() as u32, weights)[0];
         let bound = 2_f64.powi(-i32::from(f)) * if stochastic { 1.0 } else { 0.5 } + 1e-12;
         prop_assert!((mean - exact / weights as f64).abs() <= bound);
+    }
+
+    #[test]
+    fn many_at_a_time_are_encoded_as_each_alone(
+        values in prop::collection::vec(any_value(), 1..3000), repeated in 1_usize..20, single: bool,
+        clip in prop_oneof![1_u64..1 << 21, Just(1 << 50), (1_u64 << 50) - 2..=1 << 52, 1_u64..=1 << 52],
+        f in 0_u8..=30, weight in prop_oneof![Just(1_u32), any::<u32>()], bits in prop_oneof![8_u8..=32, Just(64)],
+        stochastic: bool,
+    ) {
+        // The planner leaves no more to a weight than fits 63 bits beside the clip.
+        let weight = weight.clamp(1, u32::try_from(i64::MAX as u64 / clip).unwrap_or(u32::MAX));
+        let rounding = if stochastic { Rounding::Stochastic } else { Rounding::Nearest };
+        let values: Vec<f64> = values.iter().map(|value| value.of(clip, f)).collect::<Vec<_>>().repeat(repeated);
+        let bounds = Bounds { scale: 2_f64.powi(f.into()), clip: clip as f64, weight };
+        let bits = RingBits::new(bits).unwrap();
+        // As the fast way sees them, if they come as 32-bit floats.
+        let narrow: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        let exact: Vec<f64> = if single { narrow.iter().map(|value| f64::from(*value)).collect() } else { values.clone() };
+
+        let mut words = vec![0; exact.len() * 4];
+        Ctr32BE::<Aes256>::new(&SEED.into(), &[0; 16].into()).apply_keystream(&mut words);
+        let words = words.as_chunks().0.iter().map(|word| stochastic.then_some(u32::from_le_bytes(*word)));
+        let (mut expected, mut beyond, mut bad) = (Vec::new(), 0, None);
+        for (index, (value, word)) in exact.iter().zip(words).enumerate() {
+            match step(&bounds, *value, word) {
+                Step::Within(element) => expected.push(element),
+                Step::Clamped(element) => {
+                    beyond += 1;
+                    expected.push(element);
+                }
+                Step::NotFinite => bad = bad.or(Some(index as u64)),
+            }
+        }
+        let expected = match bad {
+            Some(index) => Err(EncodeError::NotFinite { index }),
+            None => Ok((RingVector::from_signed(bits, expected.into_iter()).signed().collect(), beyond)),
+        };
+        let seen = if single {
+            lax(&narrow, bounds, bits, rounding)
+        } else {
+            lax(&values, bounds, bits, rounding)
+        };
+        prop_assert_eq!(seen, expected);
+    }
+}
+
+/// Encodes without asking whether a planner would have had such a round.
+fn lax<V: Number>(
+    values: &[V],
+    bounds: Bounds,
+    bits: RingBits,
+    rounding: Rounding,
+) -> Result<(Vec<i64>, u64), EncodeError> {
+    let mut elements = Vec::new();
+    let layout = BlockLayout::new(values.len() as u64, bits);
+    let seed = RoundingSeed::new(SEED);
+    let encoding = Encoding::unplanned(values, layout, bounds, rounding, &seed);
+    let clamped = encoding.for_each_block(|_, block| {
+        elements.extend(block.signed());
+        Ok::<_, EncodeError>(())
+    })?;
+    Ok((elements, clamped))
+}
+
+/// A value at a place that matters: near a multiple of half a step, near the clip, or anywhere.
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Anywhere(f64),
+    AtHalfStep(i32, i8),
+    AtTheClip(i8, bool),
+}
+
+impl Value {
+    fn of(self, clip: u64, f: u8) -> f64 {
+        let scale = 2_f64.powi(f.into());
+        let nudged = |value: f64, by: i8| {
+            (0..by.unsigned_abs()).fold(value, |value, _| {
+                if by < 0 {
+                    value.next_down()
+                } else {
+                    value.next_up()
+                }
+            })
+        };
+        match self {
+            Self::Anywhere(value) => value,
+            Self::AtHalfStep(halves, by) => nudged(f64::from(halves) / 2.0 / scale, by),
+            Self::AtTheClip(by, negative) => {
+                let at = nudged(clip as f64 / scale, by);
+                if negative { -at } else { at }
+            }
+        }
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        8 => (-1.0_f64..1.0).prop_map(Value::Anywhere),
+        8 => any::<i32>().prop_map(|n| n >> 12).prop_flat_map(|n| (Just(n), -2_i8..=2)).prop_map(|(n, by)| Value::AtHalfStep(n, by)),
+        4 => (-2_i8..=2, any::<bool>()).prop_map(|(by, negative)| Value::AtTheClip(by, negative)),
+        1 => prop::num::f64::ANY.prop_filter("a number", |value| value.is_finite()).prop_map(Value::Anywhere),
+    ]
+}
+
+#[test]
+fn what_is_no_number_is_found_wherever_it_stands() {
+    for at in [0, 1, 17, 255, 256, 16_383, 16_384, 20_000] {
+        for bad in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for out in [OutOfRange::Clamp, OutOfRange::Refuse] {
+                let mut values = vec![0.5; 20_001];
+                values[at] = bad;
+                let refused = encode(terms(), &values, 1, out).err();
+                assert_eq!(refused, Some(EncodeError::NotFinite { index: at as u64 }));
+            }
+        }
     }
 }

@@ -8,8 +8,9 @@
 use aes::Aes256Enc;
 use ctr::CtrCore;
 use ctr::cipher::{
-    BlockSizeUser, InnerIvInit, KeyInit, ParBlocks, StreamCipherBackend, StreamCipherClosure,
-    StreamCipherCore, StreamCipherSeekCore,
+    BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InnerIvInit,
+    KeyInit, ParBlocks, StreamCipherBackend, StreamCipherClosure, StreamCipherCore,
+    StreamCipherSeekCore,
 };
 use ctr::flavors::Ctr32BE;
 use zeroize::Zeroize;
@@ -23,6 +24,32 @@ crate::secret!(Keystream);
 pub(crate) trait Sink {
     /// Takes the next bytes, a multiple of 16; whether it wants more.
     fn take(&mut self, keystream: &[u8]) -> bool;
+}
+
+/// Work that needs no keystream, only the processor at its best.
+pub(crate) trait Work {
+    /// Does it. Should be `#[inline(always)]`, as [`Sink::take`].
+    fn run(self);
+}
+
+/// Runs `work` compiled for the processor at hand: the cipher is what knows it, and a cipher that
+/// encrypts nothing lends its code to anyone, without unsafe code of ours.
+#[inline]
+pub(crate) fn on_this_processor(work: impl Work) {
+    Aes256Enc::new(&[0; 32].into()).encrypt_with_backend(Borrowed(work));
+}
+
+struct Borrowed<W>(W);
+
+impl<W> BlockSizeUser for Borrowed<W> {
+    type BlockSize = <Aes256Enc as BlockSizeUser>::BlockSize;
+}
+
+impl<W: Work> BlockCipherEncClosure for Borrowed<W> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = Self::BlockSize>>(self, _: &B) {
+        self.0.run();
+    }
 }
 
 impl Keystream {

@@ -1,9 +1,8 @@
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
-    Commitment, CommitmentBuilder, ContributionHeader, EncodedUpdate, KemPrivateKey,
-    OperatorSigner, ReceiptSigner, RoundBinding, RoundParams, RoundTerms, SignedRoundParams,
-    canonical, upload,
+    Commitment, CommitmentBuilder, ContributionHeader, Encoding, KemPrivateKey, OperatorSigner,
+    ReceiptSigner, RoundBinding, RoundParams, RoundTerms, SignedRoundParams, canonical, upload,
 };
 
 use crate::case::{Case, cases};
@@ -80,20 +79,22 @@ fn assert_header(case: &Case, binding: &RoundBinding) {
 fn updates_encode_to_the_elements_of_the_vectors() {
     for case in cases("fixed_point") {
         let terms: RoundTerms = case.decoded("terms");
-        let encoded = EncodedUpdate::encode(
+        let values = case.floats("values");
+        let encoding = Encoding::new(
             &RoundParams::new(terms.clone()).unwrap(),
-            &case.floats("values"),
+            &values,
             u32::try_from(case.number("weight")).unwrap(),
             OutOfRange::Clamp,
             &RoundingSeed::new(case.bytes32("rounding_seed")),
         )
         .unwrap();
-        assert_eq!(encoded.clamped(), case.number("clamped"));
-        assert_eq!(sealed_and_opened(&terms, encoded), case.bytes("elements"));
+        let (elements, clamped) = sealed_and_opened(&terms, encoding);
+        assert_eq!(clamped, case.number("clamped"));
+        assert_eq!(elements, case.bytes("elements"));
     }
 }
 
-fn sealed_and_opened(terms: &RoundTerms, encoded: EncodedUpdate) -> Vec<u8> {
+fn sealed_and_opened(terms: &RoundTerms, encoding: Encoding<'_>) -> (Vec<u8>, u64) {
     let vector = &cases("rounds")[0];
     let operator = OperatorSigner::from_secret(&vector.bytes32("operator_secret"));
     let (key, kem_key) = KemPrivateKey::derive(terms.kem, &[7; 32]);
@@ -110,7 +111,8 @@ fn sealed_and_opened(terms: &RoundTerms, encoded: EncodedUpdate) -> Vec<u8> {
     let mut random = getrandom::rand_core::UnwrapErr(getrandom::SysRng);
     let encapsulation =
         sealsum_protocol::Encapsulation::to(&binding, &client, &mut random).unwrap();
-    let (header, body) = sealsum_protocol::seal(encapsulation, encoded).unwrap();
+    let sealed = sealsum_protocol::seal(encapsulation, encoding).unwrap();
+    let header = sealed.header;
     let (seed, _) = key
         .open(
             &header.round_id,
@@ -121,9 +123,9 @@ fn sealed_and_opened(terms: &RoundTerms, encoded: EncodedUpdate) -> Vec<u8> {
         )
         .unwrap();
     let dimension = usize::try_from(terms.dimension).unwrap();
-    let mut elements = unpack(&body.0, terms.ring_bits, dimension).unwrap();
+    let mut elements = unpack(&sealed.masked.0, terms.ring_bits, dimension).unwrap();
     seed.expand(terms.ring_bits)
         .wrapping_sub_from(0, &mut elements)
         .unwrap();
-    pack(&elements)
+    (pack(&elements), sealed.clamped)
 }

@@ -2,8 +2,8 @@ use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::frame::FrameDecoder;
 use sealsum_protocol::pack::unpack;
 use sealsum_protocol::{
-    AbortReceipt, Acceptance, Commitment, EncodedUpdate, KemPrivateKey, KemSuite, Receipt,
-    RoundParams, RoundTerms, Signed, SignedRoundParams, Statement, upload,
+    AbortReceipt, Acceptance, Commitment, Encoding, KemPrivateKey, KemSuite, Receipt, RoundParams,
+    RoundTerms, Signed, SignedRoundParams, Statement, upload,
 };
 
 use crate::case::canonical_bounds::Message;
@@ -32,13 +32,15 @@ fn bad_packings_are_refused_for_their_reason() {
 #[test]
 fn bad_updates_are_refused_for_their_reason() {
     for case in cases("bad_fixed_point") {
-        let encoded = EncodedUpdate::encode(
+        let values = case.floats("values");
+        let encoded = Encoding::new(
             &RoundParams::new(case.decoded("terms")).unwrap(),
-            &case.floats("values"),
+            &values,
             u32::try_from(case.number("weight")).unwrap(),
             OutOfRange::Refuse,
             &RoundingSeed::new([3; 32]),
         );
+        let encoded = encoded.and_then(|update| update.for_each_block(|_, _| Ok(())));
         case.assert_refused(encoded.map(|_| ()));
     }
 }

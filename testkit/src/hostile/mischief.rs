@@ -2,7 +2,7 @@
 
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
-    AggregationRule, Digest, EncodedUpdate, Intake, Refusal, RoundBinding, RoundParams, RoundTerms,
+    AggregationRule, Digest, Encoding, Intake, Refusal, RoundBinding, RoundParams, RoundTerms,
 };
 
 use crate::{Contribution, UncheckedClient};
@@ -96,8 +96,8 @@ impl Mischief {
 }
 
 /// Encodes under parameters of the client's own making, of the round's layout.
-fn encoded(terms: RoundTerms, values: &[f64], weight: u32) -> EncodedUpdate {
+fn encoded(terms: RoundTerms, values: &[f64], weight: u32) -> Encoding<'_> {
     let lax = RoundParams::new(terms).unwrap();
     let seed = RoundingSeed::new([1; 32]);
-    EncodedUpdate::encode(&lax, values, weight, OutOfRange::Refuse, &seed).unwrap()
+    Encoding::new(&lax, values, weight, OutOfRange::Refuse, &seed).unwrap()
 }

@@ -108,7 +108,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("protocol", "Mask"),
     ("protocol", "Keystream"),
     ("protocol", "RoundingSeed"),
-    ("protocol", "EncodedUpdate"),
+    ("protocol", "Encoding"),
     ("protocol", "RingVector"),
     ("protocol", "Encapsulation"),
     ("protocol", "OperatorSigner"),

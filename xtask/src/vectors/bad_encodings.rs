@@ -5,7 +5,7 @@ use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::frame::FrameDecoder;
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
-    EncodedUpdate, KemSuite, RingBits, RingVector, RoundParams, RoundTerms, canonical, upload,
+    Encoding, KemSuite, RingBits, RingVector, RoundParams, RoundTerms, canonical, upload,
 };
 use serde_json::{Value, json};
 
@@ -72,13 +72,14 @@ pub(super) fn bad_fixed_point() -> Result<File> {
     let cases = cases
         .into_iter()
         .map(|(name, terms, values, weight)| {
-            let error = EncodedUpdate::encode(
+            let error = Encoding::new(
                 &RoundParams::new(terms.clone())?,
                 &values,
                 weight,
                 OutOfRange::Refuse,
                 &RoundingSeed::new(bytes32("rounding")),
             )
+            .and_then(|update| update.for_each_block(|_, _| Ok(())))
             .err()
             .with_context(|| format!("{name} was accepted"))?;
             Ok(json!({

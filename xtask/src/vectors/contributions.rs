@@ -4,8 +4,8 @@ use anyhow::Result;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
-    AggregationRule, ClientId, ContributionHeader, Encapsulation, EncodedUpdate, KemSuite,
-    MaskedUpdate, RingBits, RingVector, RoundParams, RoundTerms, canonical, seal, upload,
+    AggregationRule, ClientId, ContributionHeader, Encapsulation, Encoding, KemSuite, MaskedUpdate,
+    RingBits, RingVector, RoundParams, RoundTerms, canonical, seal, upload,
 };
 use serde_json::{Value, json};
 
@@ -56,9 +56,9 @@ fn case(terms: RoundTerms, weight: u32) -> Result<Value> {
 }
 
 /// The usual values, encoded for `round`.
-pub(super) fn update(round: &Round, weight: u32) -> Result<EncodedUpdate> {
+pub(super) fn update(round: &Round, weight: u32) -> Result<Encoding<'static>> {
     let params = RoundParams::new(round.binding.params.params.terms().clone())?;
-    Ok(EncodedUpdate::encode(
+    Ok(Encoding::new(
         &params,
         &VALUES,
         weight,
@@ -71,14 +71,19 @@ pub(super) fn update(round: &Round, weight: u32) -> Result<EncodedUpdate> {
 pub(super) struct Sealed {
     pub(super) header: ContributionHeader,
     body: MaskedUpdate,
+    pub(super) clamped: u64,
 }
 
 impl Sealed {
-    pub(super) fn of(round: &Round, update: EncodedUpdate) -> Result<Self> {
+    pub(super) fn of(round: &Round, update: Encoding<'_>) -> Result<Self> {
         let mut random = FixedRandom::new("encapsulation");
         let encapsulation = Encapsulation::to(&round.binding, &client(), &mut random)?;
-        let (header, body) = seal(encapsulation, update)?;
-        Ok(Self { header, body })
+        let sealed = seal(encapsulation, update)?;
+        Ok(Self {
+            header: sealed.header,
+            body: sealed.masked,
+            clamped: sealed.clamped,
+        })
     }
 
     /// What the enclave finds: the elements without their mask.

@@ -4,8 +4,7 @@ use anyhow::Result;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed, decode};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    AggregationRule, EncodedUpdate, KemSuite, RingBits, RoundParams, RoundTerms, Rounding,
-    canonical,
+    AggregationRule, Encoding, KemSuite, RingBits, RoundParams, RoundTerms, Rounding, canonical,
 };
 use serde_json::{Value, json};
 
@@ -59,15 +58,15 @@ fn case(terms: &RoundTerms, weight: u32) -> Result<Value> {
     let round = Round::of(terms.clone())?;
     let params = RoundParams::new(terms.clone())?;
     let seed = bytes32("rounding");
-    let encoded = EncodedUpdate::encode(
+    let encoding = Encoding::new(
         &params,
         &VALUES,
         weight,
         OutOfRange::Clamp,
         &RoundingSeed::new(seed),
     )?;
-    let clamped = encoded.clamped();
-    let elements = Sealed::of(&round, encoded)?.unmasked(&round)?;
+    let sealed = Sealed::of(&round, encoding)?;
+    let elements = sealed.unmasked(&round)?;
     let packed = hex::encode(pack(&elements));
     let read_back = decode(terms, &[elements], COHORT_SIZE, TOTAL_WEIGHT);
     Ok(json!({
@@ -75,7 +74,7 @@ fn case(terms: &RoundTerms, weight: u32) -> Result<Value> {
         "weight": weight,
         "rounding_seed": hex::encode(seed),
         "values": floats(&VALUES),
-        "clamped": clamped,
+        "clamped": sealed.clamped,
         "elements": packed,
         "cohort_size": COHORT_SIZE,
         "total_weight": TOTAL_WEIGHT,

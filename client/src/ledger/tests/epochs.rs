@@ -44,12 +44,12 @@ impl Site {
         let terms = self.policy.judge(&enclave, &model, NOW).unwrap();
         let debit = self.reserve(&terms)?;
         let seed = RoundingSeed::new([5; 32]);
-        let update = EncodedUpdate::encode(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
+        let update = Encoding::new(terms.params(), &[1.5; 10], 1, OutOfRange::Clamp, &seed);
         let encapsulation = enclave
             .encapsulate(&debit.client(), &mut crate::random::system())
             .unwrap();
         let sealed = sealsum_protocol::seal(encapsulation, update.unwrap()).unwrap();
-        let _ = debit.commit(&round.binding, sealed, 0, NOW)?;
+        let _ = debit.commit(&round.binding, sealed, NOW)?;
         Ok(())
     }
 }

@@ -1,0 +1,152 @@
+//! Many elements at a time: clip, scale, round, weigh, without a branch on values.
+//!
+//! Written so that a compiler makes vector code of it: no conversion that saturates, no `floor`.
+//! For |t| < 2^51 the sum t + 1.5 x 2^52 is a number whose last bit is worth 1, so it is t
+//! rounded to an integer, and that integer is in its low bits.
+
+// Bit tricks on floats below 2^51; the ring's arithmetic wraps on purpose.
+#![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]
+
+use super::Number;
+use super::step::{Step, step};
+use crate::mask::{Sink, Work};
+use crate::params::RoundTerms;
+use crate::ring::Lane;
+
+/// What a round asks of each element of one client.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) scale: f64,
+    pub(super) clip: f64,
+    pub(super) weight: u32,
+}
+
+impl Bounds {
+    pub(super) fn new(terms: &RoundTerms, weight: u32) -> Self {
+        Self {
+            scale: super::scale(terms),
+            clip: terms.clip as f64,
+            weight,
+        }
+    }
+}
+
+/// A block's values on their way into lanes.
+pub(super) struct Quantize<'a, V, L> {
+    pub(super) values: &'a [V],
+    pub(super) lanes: &'a mut [L],
+    pub(super) low: u64,
+    pub(super) bounds: Bounds,
+    /// Counts the elements beyond the clip, and those that are no numbers.
+    pub(super) beyond: &'a mut u64,
+}
+
+/// Rounds at random: the keystream is the rounding stream.
+impl<V: Number, L: Lane> Sink for Quantize<'_, V, L> {
+    #[inline(always)]
+    fn take(&mut self, keystream: &[u8]) -> bool {
+        let words = keystream.as_chunks().0;
+        let count = words.len().min(self.values.len()).min(self.lanes.len());
+        let (values, later_values) = self.values.split_at(count);
+        let (lanes, later_lanes) = core::mem::take(&mut self.lanes).split_at_mut(count);
+        let dithered = lanes.iter_mut().zip(values).zip(words);
+        let Bounds { clip, weight, .. } = self.bounds;
+        let mut beyond = *self.beyond;
+        if clip <= FAST_CLIP {
+            // All of it 2^32 times as large, so that the dither is an integer.
+            let (scale, magic) = (self.bounds.scale * TWO_TO_32, MAGIC * TWO_TO_32);
+            // The sum of a large clip and a dither below 1 may be rounded up to one more.
+            let highest = (clip + 1.0).next_down() * TWO_TO_32;
+            let clip = clip * TWO_TO_32;
+            for ((lane, value), word) in dithered {
+                let clipped = clamp((*value).into() * scale, clip, &mut beyond);
+                let sum = clipped + f64::from(u32::from_le_bytes(*word));
+                let sum = if sum < highest { sum } else { highest };
+                let nearest = sum + magic;
+                let one_less = u64::from(nearest - magic > sum);
+                let floor = integer(nearest, magic).wrapping_sub(one_less);
+                *lane = L::weighed(floor, weight, self.low);
+            }
+        } else {
+            for ((lane, value), word) in dithered {
+                let word = Some(u32::from_le_bytes(*word));
+                *lane = slowly(*value, word, &self.bounds, self.low, &mut beyond);
+            }
+        }
+        *self.beyond = beyond;
+        self.values = later_values;
+        self.lanes = later_lanes;
+        !self.lanes.is_empty() && !self.values.is_empty()
+    }
+}
+
+/// Rounds to nearest, half away from zero.
+impl<V: Number, L: Lane> Work for Quantize<'_, V, L> {
+    #[inline(always)]
+    fn run(self) {
+        let Bounds {
+            scale,
+            clip,
+            weight,
+        } = self.bounds;
+        let mut beyond = *self.beyond;
+        if clip <= FAST_CLIP {
+            for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+                let clipped = clamp((*value).into() * scale, clip, &mut beyond);
+                let nearest = clipped + MAGIC;
+                // The sum rounds a half to even, which is towards zero for every other one.
+                let half = 0.5_f64.copysign(clipped);
+                let towards_zero = clipped - (nearest - MAGIC) == half;
+                let away = nearest + if towards_zero { half + half } else { 0.0 };
+                *lane = L::weighed(integer(away, MAGIC), weight, self.low);
+            }
+        } else {
+            for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+                *lane = slowly(*value, None, &self.bounds, self.low, &mut beyond);
+            }
+        }
+        *self.beyond = beyond;
+    }
+}
+
+#[inline(always)]
+fn clamp(scaled: f64, clip: f64, beyond: &mut u64) -> f64 {
+    // Not `f64::clamp`, which keeps what is no number; here that becomes the bound, and differs.
+    let below = if scaled < clip { scaled } else { clip };
+    let clipped = if below > -clip { below } else { -clip };
+    *beyond += u64::from(clipped != scaled);
+    clipped
+}
+
+/// The two's complement of the integer in the low bits of a sum with a magic number.
+#[inline(always)]
+fn integer(sum: f64, magic: f64) -> u64 {
+    sum.to_bits().wrapping_sub(magic.to_bits())
+}
+
+fn slowly<V: Number, L: Lane>(
+    value: V,
+    word: Option<u32>,
+    bounds: &Bounds,
+    low: u64,
+    beyond: &mut u64,
+) -> L {
+    let encoded = match step(bounds, value.into(), word) {
+        Step::Within(encoded) => encoded,
+        Step::Clamped(encoded) => {
+            *beyond += 1;
+            encoded
+        }
+        Step::NotFinite => {
+            *beyond += 1;
+            0
+        }
+    };
+    L::weighed(encoded as u64, 1, low)
+}
+
+pub(super) const TWO_TO_32: f64 = 4_294_967_296.0;
+/// 1.5 x 2^52.
+const MAGIC: f64 = 6_755_399_441_055_744.0;
+/// The largest clip of the fast way.
+const FAST_CLIP: f64 = 1_125_899_906_842_624.0;
