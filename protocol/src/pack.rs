@@ -3,35 +3,40 @@
 //! Element i takes bits i x k to (i + 1) x k - 1 of the block, least significant
 //! bit first; what is left of the last byte is zero. A non-zero rest is an
 //! error, so each vector has one encoding.
+//!
+//! Nothing here branches on an element. The bytes are checked before anything is
+//! written, so an error changes nothing.
 
-// Shifts and sums stay below 128 bits: at most 63 bits wait while 64 arrive.
-#![allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
+mod groups;
 
 use crate::RingBits;
 use crate::block::packed_bytes;
-use crate::ring::{Lanes, RingVector};
+use crate::ring::{Lanes, RingVector, wrapping_mix_words};
 
 /// Packs a block of elements into ceil(k x len / 8) bytes.
 #[must_use]
 pub fn pack(block: &RingVector) -> Vec<u8> {
-    let bits = block.bits();
-    let mut bytes = Vec::with_capacity(packed_bytes(block.len(), bits).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(bytes_of(block));
+    pack_into(block, &mut bytes);
+    bytes
+}
+
+/// Appends the packed elements to `bytes`.
+///
+/// Bytes that have no room for them move, and what was there before stays behind in freed
+/// memory: if that is secret, reserve the room first.
+pub fn pack_into(block: &RingVector, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.resize(start.saturating_add(bytes_of(block)), 0);
+    let (_, packed) = bytes.split_at_mut(start);
     match block.lanes() {
-        Lanes::Narrow(lanes) if bits.get() == 32 => {
-            lanes
-                .iter()
-                .for_each(|lane| bytes.extend_from_slice(&lane.to_le_bytes()));
-        }
-        Lanes::Narrow(lanes) => {
-            pack_lanes(lanes.iter().map(|lane| u64::from(*lane)), bits, &mut bytes)
-        }
+        Lanes::Narrow(lanes) => groups::pack(lanes, block.bits(), packed),
         Lanes::Wide(lanes) => {
-            lanes
-                .iter()
-                .for_each(|lane| bytes.extend_from_slice(&lane.to_le_bytes()));
+            for (to, lane) in packed.as_chunks_mut().0.iter_mut().zip(lanes) {
+                *to = lane.to_le_bytes();
+            }
         }
     }
-    bytes
 }
 
 /// Unpacks exactly `len` elements of k bits.
@@ -39,75 +44,76 @@ pub fn pack(block: &RingVector) -> Vec<u8> {
 /// # Errors
 /// [`UnpackError`] if the bytes are too few, too many, or their padding is not zero.
 pub fn unpack(bytes: &[u8], bits: RingBits, len: usize) -> Result<RingVector, UnpackError> {
-    let expected = packed_bytes(len, bits).ok_or(UnpackError::Length {
-        expected: 0,
-        found: bytes.len(),
-    })?;
-    if bytes.len() != expected {
+    check(bytes, bits, len)?;
+    // Whole lanes are copied, which needs no zeros first.
+    let lanes = match bits.get() {
+        64 => Lanes::Wide(words(bytes).map(u64::from_le_bytes).collect()),
+        32 => Lanes::Narrow(words(bytes).map(u32::from_le_bytes).collect()),
+        _ => {
+            let mut block = RingVector::zeros(bits, len);
+            unpack_into(bytes, &mut block)?;
+            return Ok(block);
+        }
+    };
+    Ok(RingVector::from_lanes(bits, lanes))
+}
+
+/// Unpacks as many elements as `block` has, in place of them.
+///
+/// # Errors
+/// Those of [`unpack`]; nothing was changed.
+pub fn unpack_into(bytes: &[u8], block: &mut RingVector) -> Result<(), UnpackError> {
+    let bits = block.bits();
+    check(bytes, bits, block.len())?;
+    match block.lanes_mut() {
+        Lanes::Narrow(lanes) => groups::unpack::<false>(bytes, bits, lanes),
+        Lanes::Wide(lanes) => {
+            for (lane, word) in lanes.iter_mut().zip(words(bytes)) {
+                *lane = u64::from_le_bytes(word);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds as many packed elements as `sum` has to its own, modulo 2^k, without unpacking them first.
+///
+/// # Errors
+/// Those of [`unpack`]; nothing was added.
+pub fn add_packed(sum: &mut RingVector, bytes: &[u8]) -> Result<(), UnpackError> {
+    let bits = sum.bits();
+    check(bytes, bits, sum.len())?;
+    match sum.lanes_mut() {
+        Lanes::Narrow(lanes) => groups::unpack::<true>(bytes, bits, lanes),
+        Lanes::Wide(lanes) => wrapping_mix_words::<false, _>(lanes, bytes, bits.low_mask()),
+    }
+    Ok(())
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
+    bytes.as_chunks().0.iter().copied()
+}
+
+fn bytes_of(block: &RingVector) -> usize {
+    packed_bytes(block.len(), block.bits()).unwrap_or(0)
+}
+
+/// Whether these are the bytes of `len` elements.
+fn check(bytes: &[u8], bits: RingBits, len: usize) -> Result<(), UnpackError> {
+    let expected = packed_bytes(len, bits).unwrap_or(0);
+    if bytes.len() != expected || (expected == 0 && len != 0) {
         return Err(UnpackError::Length {
             expected,
             found: bytes.len(),
         });
     }
-    let lanes = match bits.get() {
-        64 => Lanes::Wide(
-            bytes
-                .chunks_exact(8)
-                .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
-                .collect(),
-        ),
-        32 => Lanes::Narrow(
-            bytes
-                .chunks_exact(4)
-                .map(|word| u32::from_le_bytes(word.try_into().unwrap_or_default()))
-                .collect(),
-        ),
-        _ => Lanes::Narrow(unpack_lanes(bytes, bits, len)?),
-    };
-    Ok(RingVector::from_lanes(bits, lanes))
-}
-
-fn pack_lanes(lanes: impl Iterator<Item = u64>, bits: RingBits, bytes: &mut Vec<u8>) {
-    let (mut waiting, mut held) = (0_u128, 0_u32);
-    for lane in lanes {
-        waiting |= u128::from(lane) << held;
-        held += bits.get();
-        if held >= 64 {
-            bytes.extend_from_slice(&(waiting as u64).to_le_bytes());
-            waiting >>= 64;
-            held -= 64;
-        }
+    // Bits of the last byte that an element has; none, and the elements end on a byte.
+    let used = len.wrapping_mul(bits.get_u64().try_into().unwrap_or(0)) % 8;
+    let rest = bytes.last().map_or(0, |last| last >> used);
+    if used != 0 && rest != 0 {
+        return Err(UnpackError::Padding);
     }
-    bytes.extend(
-        (waiting as u64)
-            .to_le_bytes()
-            .into_iter()
-            .take(held.div_ceil(8) as usize),
-    );
-}
-
-fn unpack_lanes(bytes: &[u8], bits: RingBits, len: usize) -> Result<Vec<u32>, UnpackError> {
-    let mut lanes = Vec::with_capacity(len);
-    let (mut waiting, mut held) = (0_u128, 0_u32);
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        word.iter_mut()
-            .zip(chunk)
-            .for_each(|(to, from)| *to = *from);
-        waiting |= u128::from(u64::from_le_bytes(word)) << held;
-        held += chunk.len() as u32 * 8;
-        // Padding is shorter than any element, so these are `len`.
-        while held >= bits.get() {
-            lanes.push((waiting as u64 & bits.low_mask()) as u32);
-            waiting >>= bits.get();
-            held -= bits.get();
-        }
-    }
-    if waiting == 0 {
-        Ok(lanes)
-    } else {
-        Err(UnpackError::Padding)
-    }
+    Ok(())
 }
 
 /// Why bytes are not a packed block.
@@ -128,42 +134,4 @@ pub enum UnpackError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn any_bits() -> impl Strategy<Value = RingBits> {
-        prop_oneof![8_u8..=32, Just(64)].prop_map(|bits| RingBits::new(bits).unwrap())
-    }
-
-    proptest! {
-        #[test]
-        fn unpacking_what_was_packed_gives_it_back(bits in any_bits(), values in prop::collection::vec(any::<i64>(), 0..300)) {
-            let block = RingVector::from_signed(bits, values.iter().copied());
-            let bytes = pack(&block);
-            let back = unpack(&bytes, bits, values.len()).unwrap();
-            prop_assert!(back.signed().eq(block.signed()));
-        }
-
-        #[test]
-        fn any_other_length_is_refused(bits in any_bits(), len in 1_usize..300, cut in 1_usize..4) {
-            let bytes = pack(&RingVector::zeros(bits, len));
-            let short = &bytes[..bytes.len().saturating_sub(cut)];
-            prop_assert!(matches!(unpack(short, bits, len), Err(UnpackError::Length { .. })), "short");
-            let mut long = bytes.clone();
-            long.resize(bytes.len() + cut, 0);
-            prop_assert!(matches!(unpack(&long, bits, len), Err(UnpackError::Length { .. })), "long");
-        }
-
-        #[test]
-        fn each_padding_bit_is_checked(bits in any_bits(), len in 1_usize..40) {
-            let mut bytes = pack(&RingVector::zeros(bits, len));
-            let used = len * bits.get() as usize;
-            for bit in used..bytes.len() * 8 {
-                bytes[bit / 8] ^= 1 << (bit % 8);
-                prop_assert_eq!(unpack(&bytes, bits, len).err(), Some(UnpackError::Padding));
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-}
+mod tests;

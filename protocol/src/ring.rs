@@ -242,6 +242,14 @@ pub(crate) fn wrapping_mix_words<const SUB: bool, L: Lane>(
     }
 }
 
+/// The sum of two elements of which `low` is kept.
+///
+/// Inlined, as the above, into loops that are compiled for one width each.
+#[inline(always)]
+pub(crate) fn wrapping_add_low(a: u32, b: u32, low: u32) -> u32 {
+    a.wrapping_add(b) & low
+}
+
 /// What an element is held in.
 pub(crate) trait Lane: Copy {
     /// The sum with a little-endian word of a lane's bytes, of which `low` is kept.

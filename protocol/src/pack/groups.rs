@@ -1,0 +1,200 @@
+//! Packing by groups of elements that end on a byte, compiled once for each width.
+//!
+//! With k a constant, every shift is one, no state goes from one group to the next, and nothing is
+//! left for the processor to decide. Elements after the last whole group go one by one.
+
+// Shifts stay below the words' bits and places within the groups: both follow from constants.
+// `as` keeps low bits on purpose.
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+use zeroize::Zeroize as _;
+
+use crate::RingBits;
+use crate::ring::{wrapping_add_low, wrapping_mix_words};
+
+/// Packs elements of at most 32 bits into exactly their bytes.
+pub(super) fn pack(lanes: &[u32], bits: RingBits, bytes: &mut [u8]) {
+    macro_rules! pack_by_width {
+        ($($k:literal)*) => {
+            match bits.get() {
+                8 => pack_whole_bytes::<1>(lanes, bytes),
+                16 => pack_whole_bytes::<2>(lanes, bytes),
+                $($k => pack_groups::<$k>(lanes, bytes),)*
+                _ => pack_whole_bytes::<4>(lanes, bytes),
+            }
+        };
+    }
+    pack_by_width!(9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+}
+
+/// Unpacks elements of at most 32 bits in place of the lanes, or adds them to the lanes.
+pub(super) fn unpack<const ADD: bool>(bytes: &[u8], bits: RingBits, lanes: &mut [u32]) {
+    macro_rules! unpack_by_width {
+        ($($k:literal)*) => {
+            match bits.get() {
+                8 => unpack_whole_bytes::<1, ADD>(bytes, lanes),
+                16 => unpack_whole_bytes::<2, ADD>(bytes, lanes),
+                $($k => unpack_groups::<$k, ADD>(bytes, lanes),)*
+                _ if ADD => wrapping_mix_words::<false, _>(lanes, bytes, bits.low_mask()),
+                _ => unpack_whole_bytes::<4, false>(bytes, lanes),
+            }
+        };
+    }
+    unpack_by_width!(9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+}
+
+/// A constant's code for each of these constants: no loop that might be left a loop.
+macro_rules! for_each {
+    ($step:ident: $($i:literal)*) => { $($step!($i);)* };
+}
+
+fn pack_groups<const K: usize>(lanes: &[u32], bytes: &mut [u8]) {
+    let (groups, last_lanes) = lanes.as_chunks::<PACKED_TOGETHER>();
+    let mut packed = bytes.chunks_exact_mut(K * PACKED_TOGETHER / 8);
+    for (group, packed) in groups.iter().zip(&mut packed) {
+        // 32 elements are 4 x k bytes: half a word is left if k is odd.
+        let (words, half) = packed.as_chunks_mut::<8>();
+        let mut word = 0_u64;
+        macro_rules! step {
+            ($i:literal) => {{
+                let lane = u64::from(group[$i]);
+                let held = $i * K % 64;
+                word |= lane << held;
+                if held + K >= 64 {
+                    if let Some(to) = words.get_mut($i * K / 64) {
+                        *to = word.to_le_bytes();
+                    }
+                    // Shifted by 64, nothing would be left.
+                    word = if held + K > 64 {
+                        lane >> (64 - held)
+                    } else {
+                        0
+                    };
+                }
+            }};
+        }
+        for_each!(step: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+        if let Some(to) = half.first_chunk_mut() {
+            *to = (word as u32).to_le_bytes();
+        }
+    }
+    pack_one_by_one(last_lanes, K, packed.into_remainder());
+}
+
+fn unpack_groups<const K: usize, const ADD: bool>(bytes: &[u8], lanes: &mut [u32]) {
+    let low = low_mask(K);
+    let packed = bytes.chunks_exact(K * UNPACKED_TOGETHER / 8);
+    let (groups, last_lanes) = lanes.as_chunks_mut::<UNPACKED_TOGETHER>();
+    let last_bytes = packed.remainder();
+    // Two steps, so that the second is one that compilers make vectors of.
+    let mut pairs = [[0; 4]; UNPACKED_TOGETHER / 8];
+    for (packed, group) in packed.zip(groups) {
+        for (eight, pairs) in packed.as_chunks::<K>().0.iter().zip(&mut pairs) {
+            *pairs = pairs_of(eight);
+        }
+        let (lanes, _) = group.as_chunks_mut::<2>();
+        for ([first, second], pair) in lanes.iter_mut().zip(pairs.as_flattened()) {
+            put::<ADD>(first, *pair as u32 & low, low);
+            put::<ADD>(second, (*pair >> K) as u32 & low, low);
+        }
+    }
+    pairs.zeroize();
+    unpack_one_by_one::<ADD>(last_bytes, K, last_lanes);
+}
+
+/// Eight elements by two, the first at the bottom; above them may be bits of the next.
+#[inline(always)]
+fn pairs_of<const K: usize>(eight: &[u8; K]) -> [u64; 4] {
+    let mut pairs = [0; 4];
+    macro_rules! step {
+        ($i:literal) => {{
+            let (place, shift) = window::<K>(2 * $i * K);
+            let pair = word_at(eight, place) >> shift;
+            pairs[$i] = if shift + 2 * K <= 64 {
+                pair
+            } else {
+                let (place, shift) = window::<K>(2 * $i * K + K);
+                pair & u64::from(low_mask(K)) | word_at(eight, place) >> shift << K
+            };
+        }};
+    }
+    for_each!(step: 0 1 2 3);
+    pairs
+}
+
+/// The last word that has this bit at its bottom byte and ends within k bytes, and where in it.
+#[inline(always)]
+const fn window<const K: usize>(bit: usize) -> (usize, usize) {
+    let place = if bit / 8 < K - 8 { bit / 8 } else { K - 8 };
+    (place, bit - 8 * place)
+}
+
+#[inline(always)]
+fn word_at(bytes: &[u8], place: usize) -> u64 {
+    let word = bytes.get(place..).and_then(<[u8]>::first_chunk);
+    u64::from_le_bytes(*word.unwrap_or(&[0; 8]))
+}
+
+#[inline(always)]
+fn put<const ADD: bool>(lane: &mut u32, element: u32, low: u32) {
+    *lane = if ADD {
+        wrapping_add_low(*lane, element, low)
+    } else {
+        element
+    };
+}
+
+fn pack_whole_bytes<const N: usize>(lanes: &[u32], bytes: &mut [u8]) {
+    for (to, lane) in bytes.as_chunks_mut::<N>().0.iter_mut().zip(lanes) {
+        to.copy_from_slice(lane.to_le_bytes().first_chunk::<N>().unwrap_or(&[0; N]));
+    }
+}
+
+fn unpack_whole_bytes<const N: usize, const ADD: bool>(bytes: &[u8], lanes: &mut [u32]) {
+    for (from, lane) in bytes.as_chunks::<N>().0.iter().zip(lanes) {
+        let mut word = [0; 4];
+        word.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        put::<ADD>(lane, u32::from_le_bytes(word), low_mask(8 * N));
+    }
+}
+
+fn pack_one_by_one(lanes: &[u32], k: usize, bytes: &mut [u8]) {
+    let mut bytes = bytes.iter_mut();
+    let (mut waiting, mut held) = (0_u64, 0);
+    for lane in lanes {
+        waiting |= u64::from(*lane) << held;
+        held += k;
+        for to in bytes.by_ref().take(held / 8) {
+            *to = waiting as u8;
+            waiting >>= 8;
+        }
+        held %= 8;
+    }
+    // Padding fills the last byte; without any, none is left.
+    bytes.for_each(|to| *to = waiting as u8);
+}
+
+fn unpack_one_by_one<const ADD: bool>(bytes: &[u8], k: usize, lanes: &mut [u32]) {
+    let mut bytes = bytes.iter();
+    let (mut waiting, mut held) = (0_u64, 0);
+    for lane in lanes {
+        for from in bytes.by_ref().take((k - held).div_ceil(8)) {
+            waiting |= u64::from(*from) << held;
+            held += 8;
+        }
+        put::<ADD>(lane, waiting as u32 & low_mask(k), low_mask(k));
+        waiting >>= k;
+        held -= k;
+    }
+}
+
+const fn low_mask(k: usize) -> u32 {
+    u32::MAX >> (32 - k)
+}
+
+/// A multiple of 32 elements of k bits ends on a 32-bit word, whatever k is.
+const PACKED_TOGETHER: usize = 32;
+
+/// Eight elements end on a byte. Pairs of sixteen times eight take 512 bytes, far below a
+/// processor's nearest cache; fewer are read back before they have arrived there.
+const UNPACKED_TOGETHER: usize = 128;
