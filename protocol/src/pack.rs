@@ -26,16 +26,17 @@ pub fn pack(block: &RingVector) -> Vec<u8> {
 /// Bytes that have no room for them move, and what was there before stays behind in freed
 /// memory: if that is secret, reserve the room first.
 pub fn pack_into(block: &RingVector, bytes: &mut Vec<u8>) {
-    let start = bytes.len();
-    bytes.resize(start.saturating_add(bytes_of(block)), 0);
-    let (_, packed) = bytes.split_at_mut(start);
+    bytes.reserve(bytes_of(block));
     match block.lanes() {
-        Lanes::Narrow(lanes) => groups::pack(lanes, block.bits(), packed),
-        Lanes::Wide(lanes) => {
-            for (to, lane) in packed.as_chunks_mut().0.iter_mut().zip(lanes) {
-                *to = lane.to_le_bytes();
-            }
+        Lanes::Narrow(lanes) if block.bits().get() == 32 => {
+            bytes.extend(lanes.iter().flat_map(|lane| lane.to_le_bytes()));
         }
+        Lanes::Narrow(lanes) => {
+            let start = bytes.len();
+            bytes.resize(start.saturating_add(bytes_of(block)), 0);
+            groups::pack(lanes, block.bits(), bytes.split_at_mut(start).1);
+        }
+        Lanes::Wide(lanes) => bytes.extend(lanes.iter().flat_map(|lane| lane.to_le_bytes())),
     }
 }
 
