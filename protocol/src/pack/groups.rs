@@ -83,16 +83,17 @@ fn pack_groups<const K: usize>(lanes: &[u32], bytes: &mut [u8]) {
 
 fn unpack_groups<const K: usize, const ADD: bool>(bytes: &[u8], lanes: &mut [u32]) {
     let low = low_mask(K);
-    let packed = bytes.chunks_exact(K * UNPACKED_TOGETHER / 8);
-    let (groups, last_lanes) = lanes.as_chunks_mut::<UNPACKED_TOGETHER>();
-    let last_bytes = packed.remainder();
-    // Two steps, so that the second is one that compilers make vectors of.
-    let mut pairs = [[0; 4]; UNPACKED_TOGETHER / 8];
-    for (packed, group) in packed.zip(groups) {
-        for (eight, pairs) in packed.as_chunks::<K>().0.iter().zip(&mut pairs) {
+    let (eights, last_bytes) = bytes.as_chunks::<K>();
+    let (groups, last_lanes) = lanes.as_chunks_mut::<8>();
+    // Two steps, so that the second is one that compilers make vectors of. Runs whose length is
+    // no constant: unrolled, they would be four times the code and no faster.
+    let mut pairs = [[0; 4]; UNPACKED_TOGETHER];
+    let runs = eights.chunks(UNPACKED_TOGETHER);
+    for (eights, groups) in runs.zip(groups.chunks_mut(UNPACKED_TOGETHER)) {
+        for (eight, pairs) in eights.iter().zip(&mut pairs) {
             *pairs = pairs_of(eight);
         }
-        let (lanes, _) = group.as_chunks_mut::<2>();
+        let (lanes, _) = groups.as_flattened_mut().as_chunks_mut::<2>();
         for ([first, second], pair) in lanes.iter_mut().zip(pairs.as_flattened()) {
             put::<ADD>(first, *pair as u32 & low, low);
             put::<ADD>(second, (*pair >> K) as u32 & low, low);
@@ -195,6 +196,6 @@ const fn low_mask(k: usize) -> u32 {
 /// A multiple of 32 elements of k bits ends on a 32-bit word, whatever k is.
 const PACKED_TOGETHER: usize = 32;
 
-/// Eight elements end on a byte. Pairs of sixteen times eight take 512 bytes, far below a
-/// processor's nearest cache; fewer are read back before they have arrived there.
-const UNPACKED_TOGETHER: usize = 128;
+/// Eights of elements, each of which ends on a byte. The pairs of so many take 512 bytes, which stay in a
+/// processor's nearest cache; fewer would be read back before they have arrived there.
+const UNPACKED_TOGETHER: usize = 16;
