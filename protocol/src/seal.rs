@@ -23,7 +23,7 @@ use crate::commitment::{Commitment, CommitmentBuilder};
 use crate::contribution::{ContributionHeader, MaskedUpdate};
 use crate::encapsulation::{Encapsulation, SealError};
 use crate::fixed::{Encoding, Number};
-use crate::pack::pack;
+use crate::pack::pack_into;
 
 /// A contribution that was made.
 pub struct Sealed {
@@ -52,9 +52,9 @@ pub fn seal<V: Number>(
     let clamped = update.for_each_block(|index, block| {
         mask.wrapping_add_to(index, block)
             .map_err(|_| SealError::OtherLayout)?;
-        let packed = pack(block);
-        commitment.push(&packed);
-        body.extend_from_slice(&packed);
+        let before = body.len();
+        pack_into(block, &mut body);
+        commitment.push(body.split_at(before).1);
         Ok::<_, SealError>(())
     })?;
     drop(mask);

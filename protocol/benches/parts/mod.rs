@@ -7,7 +7,7 @@ use aes::Aes256;
 use ctr::Ctr32BE;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use sealsum_protocol::fixed::{Number, OutOfRange, RoundingSeed};
-use sealsum_protocol::pack::{pack, unpack};
+use sealsum_protocol::pack::{pack, pack_into, unpack};
 use sealsum_protocol::{
     Admission, AggregationRule, BlockLayout, Digest, EncodeError, Encoding, Intake, KemSuite,
     MaskSeed, Noise, OperatorKey, RingBits, RingVector, RoundParams, RoundTerms, Rounding, VERSION,
@@ -86,7 +86,7 @@ fn client<V: Number + From<f32> + 'static>(key: &str, dimension: u64, rounding: 
             let clamped = update.and_then(|update| {
                 update.for_each_block(|index, block| {
                     assert!(mask.wrapping_add_to(index, block).is_ok());
-                    masked.extend_from_slice(&pack(block));
+                    pack_into(block, &mut masked);
                     Ok::<_, EncodeError>(())
                 })
             });

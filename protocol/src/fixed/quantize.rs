@@ -29,6 +29,26 @@ impl Bounds {
             weight,
         }
     }
+
+    fn way(&self) -> Way {
+        if self.clip <= USUAL_CLIP && self.weight == 1 {
+            Way::Usual
+        } else if self.clip <= WIDE_CLIP {
+            Way::Wide
+        } else {
+            Way::Slow
+        }
+    }
+}
+
+/// How much care the numbers need.
+enum Way {
+    /// None: beside 2^20 a dither of 32 bits still fits the 53 of a float. And there is no weight.
+    Usual,
+    /// Sums may be rounded, integers are exact.
+    Wide,
+    /// Magic numbers are no larger than these.
+    Slow,
 }
 
 /// A block's values on their way into lanes.
@@ -50,33 +70,56 @@ impl<V: Number, L: Lane> Sink for Quantize<'_, V, L> {
         let (values, later_values) = self.values.split_at(count);
         let (lanes, later_lanes) = core::mem::take(&mut self.lanes).split_at_mut(count);
         let dithered = lanes.iter_mut().zip(values).zip(words);
-        let Bounds { clip, weight, .. } = self.bounds;
-        let mut beyond = *self.beyond;
-        if clip <= FAST_CLIP {
-            // All of it 2^32 times as large, so that the dither is an integer.
-            let (scale, magic) = (self.bounds.scale * TWO_TO_32, MAGIC * TWO_TO_32);
-            // The sum of a large clip and a dither below 1 may be rounded up to one more.
-            let highest = (clip + 1.0).next_down() * TWO_TO_32;
-            let clip = clip * TWO_TO_32;
-            for ((lane, value), word) in dithered {
-                let clipped = clamp((*value).into() * scale, clip, &mut beyond);
-                let sum = clipped + f64::from(u32::from_le_bytes(*word));
-                let sum = if sum < highest { sum } else { highest };
-                let nearest = sum + magic;
-                let one_less = u64::from(nearest - magic > sum);
-                let floor = integer(nearest, magic).wrapping_sub(one_less);
-                *lane = L::weighed(floor, weight, self.low);
+        let beyond = match self.bounds.way() {
+            Way::Usual => self.round_at_random::<true>(dithered),
+            Way::Wide => self.round_at_random::<false>(dithered),
+            Way::Slow => {
+                let mut beyond = 0;
+                for ((lane, value), word) in dithered {
+                    let word = Some(u32::from_le_bytes(*word));
+                    *lane = slowly(*value, word, &self.bounds, self.low, &mut beyond);
+                }
+                beyond
             }
-        } else {
-            for ((lane, value), word) in dithered {
-                let word = Some(u32::from_le_bytes(*word));
-                *lane = slowly(*value, word, &self.bounds, self.low, &mut beyond);
-            }
-        }
-        *self.beyond = beyond;
+        };
+        *self.beyond += beyond;
         self.values = later_values;
         self.lanes = later_lanes;
         !self.lanes.is_empty() && !self.values.is_empty()
+    }
+}
+
+impl<V: Number, L: Lane> Quantize<'_, V, L> {
+    #[inline(always)]
+    fn round_at_random<'b, const USUAL: bool>(
+        &self,
+        dithered: impl Iterator<Item = ((&'b mut L, &'b V), &'b [u8; 4])>,
+    ) -> u64
+    where
+        V: 'b,
+        L: 'b,
+    {
+        let Bounds {
+            scale,
+            clip,
+            weight,
+        } = self.bounds;
+        let weight = if USUAL { 1 } else { weight };
+        // The sum of a large clip and a dither below 1 may be rounded up to one more.
+        let highest = (clip + 1.0).next_down() * TWO_TO_32;
+        // All of it 2^32 times as large, so that the dither is an integer.
+        let (scale, clip, magic) = (scale * TWO_TO_32, clip * TWO_TO_32, MAGIC * TWO_TO_32);
+        let mut beyond = 0;
+        for ((lane, value), word) in dithered {
+            let clipped = clamp((*value).into() * scale, clip, &mut beyond);
+            let sum = clipped + f64::from(u32::from_le_bytes(*word));
+            let sum = if USUAL || sum < highest { sum } else { highest };
+            let nearest = sum + magic;
+            let one_less = u64::from(nearest - magic > sum);
+            let floor = integer(nearest, magic).wrapping_sub(one_less);
+            *lane = L::weighed(floor, weight, self.low);
+        }
+        beyond
     }
 }
 
@@ -90,7 +133,7 @@ impl<V: Number, L: Lane> Work for Quantize<'_, V, L> {
             weight,
         } = self.bounds;
         let mut beyond = *self.beyond;
-        if clip <= FAST_CLIP {
+        if !matches!(self.bounds.way(), Way::Slow) {
             for (lane, value) in self.lanes.iter_mut().zip(self.values) {
                 let clipped = clamp((*value).into() * scale, clip, &mut beyond);
                 let nearest = clipped + MAGIC;
@@ -148,5 +191,6 @@ fn slowly<V: Number, L: Lane>(
 pub(super) const TWO_TO_32: f64 = 4_294_967_296.0;
 /// 1.5 x 2^52.
 const MAGIC: f64 = 6_755_399_441_055_744.0;
-/// The largest clip of the fast way.
-const FAST_CLIP: f64 = 1_125_899_906_842_624.0;
+const USUAL_CLIP: f64 = 1_048_576.0;
+/// 2^50: with a dither added it stays below 2^51.
+const WIDE_CLIP: f64 = 1_125_899_906_842_624.0;
