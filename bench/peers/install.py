@@ -31,9 +31,15 @@ def run(command, **more):
     except OSError as error:
         raise Missing(f"{command[0]}: {error.strerror}") from None
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Missing(lines[-1] if lines else f"exit code {done.returncode}")
+        raise Missing(reason(done.stderr) or f"exit code {done.returncode}")
     return done.stdout
+
+
+def reason(stderr):
+    """The line that says why: the first that begins with `error`, or else the last."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (errors or lines[-1:] or [""])[0]
 
 
 class Environment:
@@ -55,15 +61,16 @@ class Environment:
         pip = [str(self.python), "-m", "pip", "install", "-q", "-c", str(constraints)]
         try:
             run([sys.executable, "-m", "venv", str(self.home)])
-        except Missing as reason:
-            self.missing = {pin.split("==")[0]: f"no virtual environment: {reason}" for pin in pins}
+        except Missing as why:
+            text = f"no virtual environment ({why}); on Debian, install python3-venv"
+            self.missing = {pin.split("==")[0]: text for pin in pins}
             return
         # One after the other, so that one that fails takes no other with it.
         for pin in pins:
             try:
                 run([*pip, pin])
-            except Missing as reason:
-                self.missing[pin.split("==")[0]] = f"{pin} can't be installed: {reason}"
+            except Missing as why:
+                self.missing[pin.split("==")[0]] = f"{pin} can't be installed: {why}"
         if not self.missing:
             stamp.write_text(wanted)
 

@@ -38,7 +38,10 @@ class Bench:
     def version(self, package):
         """A package's version, wherever it came from."""
         if package == "sealsum":
-            return run(["git", "describe", "--always", "--dirty"], cwd=HERE).strip()
+            try:
+                return run(["git", "describe", "--always", "--dirty"], cwd=HERE).strip()
+            except Missing:
+                return "no commit"
         if package == "prio":
             return install.crate_version(catalogue.PRIO, package)
         return self.environment.version(package)
@@ -162,14 +165,12 @@ def publish(results, environment):
     page.write_text(table.between_markers(text, table.markdown(results)))
     say(f"wrote the table in {page}")
     plotted = ROOT / "docs" / "cost.svg"
+    draw = [str(environment.python), str(HERE / "plot.py"), str(plotted)]
     try:
-        run(
-            [str(environment.python), str(HERE / "plot.py"), str(plotted)],
-            input=json.dumps(results),
-        )
-        say(f"wrote {plotted}")
+        run(draw, input=json.dumps(results))
     except Missing as reason:
-        say(f"no plot: {reason}")
+        raise SystemExit(f"{plotted} is not drawn: {reason}") from None
+    say(f"wrote {plotted}")
 
 
 if __name__ == "__main__":
