@@ -77,8 +77,8 @@ OURS_LACKS = (
     "range of an update is checked (`stream` does both at another cost); no noise yet"
 )
 OURS_HOW = (
-    "one `presum` round of the shipped protocol and enclave core in one process, X-Wing; without "
-    "appraisal of evidence, ledger, transport and disk"
+    "one `presum` round of the shipped protocol, verifier and enclave core in one process, X-Wing; "
+    "without ledger, transport, disk and the security module's signature"
 )
 
 

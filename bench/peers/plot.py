@@ -6,6 +6,7 @@ same results give the same bytes.
 """
 
 import json
+import math
 import sys
 
 import matplotlib
@@ -16,6 +17,7 @@ matplotlib.rcParams["svg.fonttype"] = "none"
 matplotlib.rcParams["font.family"] = "sans-serif"
 
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.ticker import FuncFormatter, NullLocator  # noqa: E402
 
 STYLES = {
     "Sealsum": ("#0b5fa5", "o", "-"),
@@ -35,23 +37,32 @@ def style(line):
 
 def panel(axes, results, over, figure):
     """One panel: a figure in ms over clients or elements."""
+    lines, places = [], set()
     for curve in results["curves"]:
         if curve["over"] != over or not curve["points"]:
             continue
         colour, marker, dash = style(curve["line"])
         points = [(point[over], point[figure]) for point in curve["points"]]
-        axes.plot(*zip(*points), color=colour, marker=marker, linestyle=dash, label=curve["line"])
-        axes.annotate(
-            curve["line"], points[-1], xytext=(8, 0), textcoords="offset points",
-            va="center", fontsize=9, color=colour,
-        )
+        places.update(place for place, _ in points)
+        axes.plot(*zip(*points), color=colour, marker=marker, linestyle=dash)
+        lines.append((points[-1], curve["line"], colour))
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(sorted(places), [f"{place:,}" for place in sorted(places)])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.grid(True, which="major", linewidth=0.4, color="#cccccc")
     axes.spines[["top", "right"]].set_visible(False)
-    # Room for the names at the lines' ends.
-    left, right = axes.get_xlim()
-    axes.set_xlim(left, right * (right / left) ** 0.55)
+    # From the lowest line up, no name closer to the one below than a row of text.
+    height = math.log10(axes.get_ylim()[1] / axes.get_ylim()[0])
+    lowest = -math.inf
+    for (x, y), name, colour in sorted(lines, key=lambda line: line[0][1]):
+        at = max(math.log10(y), lowest + 0.045 * height)
+        lowest = at
+        axes.annotate(
+            name, (x, y), xytext=(x * 1.12, 10**at), textcoords="data",
+            va="center", fontsize=9, color=colour, annotation_clip=False,
+        )
 
 
 def main():

@@ -1,11 +1,12 @@
 //! One of our rounds on the work that the peers are given: `--clients` updates of `--dimension`
-//! elements, encoded, masked and sealed by the clients, checked and added by the parent, opened
+//! elements: evidence verified, update encoded, masked and sealed by each client, checked and added by the parent, opened
 //! and unmasked by the enclave's core, checked and decoded by a client.
 //!
-//! Prints one JSON object of CPU times. Not in them: the appraisal of the evidence, the ledger's
-//! disk, HTTP, vsock and the parent's files. The parent's two passes are made of what its own
+//! Prints one JSON object of CPU times. Not in them: the ledger's disk, HTTP, vsock,
+//! the parent's files, and the security module's signature, one for as many clients as wait. The parent's two passes are made of what its own
 //! code is made of: it hashes every body as it arrives, and again as it adds it.
 
+mod evidence;
 mod parent;
 mod work;
 
@@ -20,6 +21,7 @@ use sealsum_protocol::pack::unpack;
 use sealsum_protocol::{Command, CommitmentBuilder, KemSuite, Reply, upload};
 use sealsum_testkit::{Link as _, LocalEnclave, ScriptedParent, UncheckedClient};
 
+use crate::evidence::Evidence;
 use crate::parent::Parent;
 use crate::work::{terms, update_of};
 
@@ -59,12 +61,14 @@ fn main() -> Result<()> {
     let figures = serde_json::json!({
         "clients": options.clients,
         "dimension": options.dimension,
-        "client_ms": median(&|round| round.client),
+        "client_ms": median(&Round::client),
         "client_after_ms": median(&|round| round.client_after),
         "server_ms_per_client": median(&|round| round.parent() + round.enclave()) / n,
         "parent_ms_per_client": median(&Round::parent) / n,
         "enclave_ms_per_client": median(&Round::enclave) / n,
         "parts_ms_per_client": {
+            "client_evidence": median(&|round| round.evidence),
+            "client_seal": median(&|round| round.seal),
             "parent_check": median(&|round| round.check) / n,
             "parent_add": median(&|round| round.add) / n,
             "enclave_open": median(&|round| round.open) / n,
@@ -78,10 +82,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What one round took, in ms of CPU time. All but the client's is for the whole cohort.
+/// What one round took, in ms of CPU time. A client's are medians over clients, the rest is for the whole cohort.
 #[derive(Default)]
 struct Round {
-    client: f64,
+    evidence: f64,
+    seal: f64,
     client_after: f64,
     check: f64,
     add: f64,
@@ -92,6 +97,10 @@ struct Round {
 }
 
 impl Round {
+    fn client(&self) -> f64 {
+        self.evidence + self.seal
+    }
+
     fn parent(&self) -> f64 {
         self.check + self.add
     }
@@ -122,7 +131,8 @@ fn round(options: &Options, turn: usize) -> Result<Round> {
         ..Round::default()
     };
     let mut expected = vec![0.0; usize::try_from(options.dimension)?];
-    let mut client_times = Vec::new();
+    let evidence = Evidence::sound()?;
+    let (mut evidence_times, mut seal_times) = (Vec::new(), Vec::new());
 
     for n in 0..options.clients {
         let update = update_of(n, options.dimension);
@@ -132,8 +142,11 @@ fn round(options: &Options, turn: usize) -> Result<Round> {
             .for_each(|(sum, value)| *sum += value);
         let mut client = UncheckedClient::new(n.into());
 
+        let (verified, ms) = timed(|| evidence.verify())?;
+        verified?;
+        evidence_times.push(ms);
         let (sealed, ms) = timed(|| client.contribute(&binding, &update))?;
-        client_times.push(ms);
+        seal_times.push(ms);
         taken.bytes = upload::prefix(&sealed.header).len() + sealed.body.len();
 
         let (checked, ms) = timed(|| parent.check(&sealed.header, &sealed.body))?;
@@ -152,11 +165,8 @@ fn round(options: &Options, turn: usize) -> Result<Round> {
         added?;
         taken.add += ms;
     }
-    client_times.sort_by(f64::total_cmp);
-    taken.client = client_times
-        .get(client_times.len() / 2)
-        .copied()
-        .unwrap_or(f64::NAN);
+    taken.evidence = middle(evidence_times);
+    taken.seal = middle(seal_times);
 
     let (close, ms) = timed(|| parent.close(round_id))?;
     taken.add += ms;
@@ -227,6 +237,11 @@ fn timed<T>(work: impl FnOnce() -> T) -> Result<(T, f64)> {
     let started = now()?;
     let done = work();
     Ok((done, (now()? - started).as_secs_f64() * 1e3))
+}
+
+fn middle(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn now() -> Result<Duration> {
