@@ -56,7 +56,7 @@ FLOWER_LACKS = (
 SHOWN = {
     "unequal_seeds_give_equal_masks": "a mask's seed of 256 bits is folded to 32",
     "a_client_gives_both_shares_of_another": (
-        "a client named both active and dropped is unmasked"
+        "asked for a client as active and as dropped, a neighbour hands out both of its shares"
     ),
 }
 FLOWER_HOW = (

@@ -88,7 +88,9 @@ def measure(bench, size, wanted):
             entry["version"] = bench.version(system.package)
             figures = bench.figures(system.program, system.arguments)
             shown = figures.get("facts", {})
-            lacks = [system.lacks, *(text for fact, text in system.shown.items() if shown[fact])]
+            lacks = [system.lacks]
+            # Said of a release only if this run has shown it.
+            lacks += [f"{text} (shown)" for fact, text in system.shown.items() if shown[fact]]
             rows.append(
                 {**entry, "protects": system.protects, "lacks": "; ".join(lacks),
                  "how": system.how, "figures": figures}

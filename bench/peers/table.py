@@ -32,7 +32,10 @@ def markdown(results):
     for gap in results["missing"]:
         lines.append(f"| {gap['system']} | not measured: {gap['reason']} | | | | | |")
     lines += ["", "How each row was measured:", ""]
-    lines += [f"- {row['system']}: {row['how']}." for row in results["rows"]]
+    alike = {}
+    for row in results["rows"]:
+        alike.setdefault(row["how"], []).append(row["system"])
+    lines += [f"- {'; '.join(names)}: {how}." for how, names in alike.items()]
     gaps = [curve for curve in results["curves"] if "missing" in curve]
     lines += [f"- Not all of {gap['line']} is in the plot: {gap['missing']}." for gap in gaps]
     lines += ["", "![CPU time against clients and elements](cost.svg)"]

@@ -82,6 +82,20 @@ class Tests(unittest.TestCase):
         self.assertEqual(measured["rows"], [])
         self.assertTrue(all(curve["missing"] == "it broke" for curve in measured["curves"]))
 
+    def test_a_fault_of_a_release_is_told_only_if_this_run_has_shown_it(self):
+        class Showing(Offline):
+            def version(self, package):
+                return "1"
+
+            def _measure(self, program, arguments):
+                seen, unseen = catalogue.SHOWN
+                return {**FIGURES, "facts": {seen: True, unseen: False}}
+
+        measured = run.measure(Showing(self.nothing_installed), catalogue.QUICK, "")
+        told = " ".join(row["lacks"] for row in measured["rows"])
+        for fact, shown in zip(catalogue.SHOWN, (1, 0)):
+            self.assertEqual(told.count(catalogue.SHOWN[fact]), shown)
+
     def test_every_row_of_the_table_has_every_cell(self):
         row = {"system": "s", "version": "1", "protects": "p", "lacks": "l", "how": "h"}
         gap = {"system": "t", "reason": "it broke"}
