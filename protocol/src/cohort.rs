@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, Digest};
 use crate::label;
-use crate::merkle::Tree;
+use crate::merkle::{Levels, Tree};
 
 /// The clients of a sum with the digests of their contributions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,29 +38,25 @@ impl Cohort {
     #[must_use]
     pub fn prove(&self, client: &ClientId) -> CohortProof {
         let leaves = self.leaves();
-        let member = |place: usize| {
-            let (client, contribution) = self.0.iter().nth(place)?;
-            let index = u64::try_from(place).ok()?;
-            Some(Member {
-                client: *client,
-                contribution: *contribution,
-                index,
-                path: TREE.path(&leaves, index)?,
-            })
-        };
         let before = self.0.range(..client).count();
-        if self.contains(client) {
-            return CohortProof {
-                members: member(before).into_iter().collect(),
-            };
-        }
-        let neighbours = [before.checked_sub(1), Some(before)];
-        CohortProof {
-            members: neighbours
-                .into_iter()
-                .flatten()
-                .filter_map(member)
-                .collect(),
+        let place = if self.contains(client) {
+            Ok(before)
+        } else {
+            Err(before)
+        };
+        CohortProof::about(place, |place| {
+            let (client, contribution) = self.0.iter().nth(place)?;
+            Some((*client, *contribution, TREE.path(&leaves, index(place)?)?))
+        })
+    }
+
+    /// The same cohort with its tree kept, for many proofs.
+    #[must_use]
+    pub fn into_tree(self) -> CohortTree {
+        let tree = TREE.levels(self.leaves());
+        CohortTree {
+            members: self.0.into_iter().collect(),
+            tree,
         }
     }
 
@@ -76,6 +72,36 @@ impl FromIterator<(ClientId, Digest)> for Cohort {
     fn from_iter<I: IntoIterator<Item = (ClientId, Digest)>>(members: I) -> Self {
         Self(members.into_iter().collect())
     }
+}
+
+/// A cohort that makes each proof in as many steps as its paths are long.
+pub struct CohortTree {
+    members: Vec<(ClientId, Digest)>,
+    tree: Levels,
+}
+
+impl CohortTree {
+    /// The root that a receipt carries.
+    #[must_use]
+    pub const fn root(&self) -> Digest {
+        self.tree.root()
+    }
+
+    /// A proof that `client` is in the cohort, or that it is not: that of [`Cohort::prove`].
+    #[must_use]
+    pub fn prove(&self, client: &ClientId) -> CohortProof {
+        let place = self
+            .members
+            .binary_search_by(|(member, _)| member.cmp(client));
+        CohortProof::about(place, |place| {
+            let (client, contribution) = self.members.get(place)?;
+            Some((*client, *contribution, self.tree.path(index(place)?)?))
+        })
+    }
+}
+
+fn index(place: usize) -> Option<u64> {
+    u64::try_from(place).ok()
 }
 
 /// Evidence about one client and a cohort: its own leaf, or its would-be neighbours'.
@@ -104,6 +130,29 @@ pub enum Membership {
 }
 
 impl CohortProof {
+    /// About a client at this place, or between this place and the one before.
+    fn about(
+        place: Result<usize, usize>,
+        member: impl Fn(usize) -> Option<(ClientId, Digest, Vec<Digest>)>,
+    ) -> Self {
+        let places = match place {
+            Ok(own) => [Some(own), None],
+            Err(next) => [next.checked_sub(1), Some(next)],
+        };
+        let members = places.into_iter().flatten().filter_map(|place| {
+            let (client, contribution, path) = member(place)?;
+            Some(Member {
+                client,
+                contribution,
+                index: index(place)?,
+                path,
+            })
+        });
+        Self {
+            members: members.collect(),
+        }
+    }
+
     /// What the proof shows of `client` and the cohort of `size` under `root`, both
     /// taken from a verified receipt.
     ///
@@ -199,6 +248,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_kept_tree_gives_the_proofs_of_the_one_made_anew(ids in prop::collection::btree_set(any::<u8>(), 0..70)) {
+            let cohort = cohort(&ids.iter().copied().collect::<Vec<_>>());
+            let tree = cohort.clone().into_tree();
+            prop_assert_eq!(tree.root(), cohort.root());
+            for id in 0..=u8::MAX {
+                let client = ClientId::new([id; 32]);
+                prop_assert_eq!(tree.prove(&client), cohort.prove(&client));
+            }
+        }
+
         /// The liar: any subset of true leaves, or proofs about other clients, never shows the opposite.
         #[test]
         fn true_leaves_never_prove_a_lie(ids in prop::collection::btree_set(any::<u8>(), 2..40), about in any::<u8>(), a in any::<u8>(), b in any::<u8>()) {

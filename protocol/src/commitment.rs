@@ -7,16 +7,57 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 use crate::label;
-use crate::merkle::Tree;
+use crate::merkle::{Frontier, Levels, Tree};
 
 /// The commitment to a masked update: a root under [`label::COMMITMENT_TREE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Commitment(pub Digest);
 
+/// The tree over the blocks of one kind of vector.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockTree(Tree);
+
+impl BlockTree {
+    /// Of a client's masked update.
+    pub const MASKED_UPDATE: Self = Self(Tree(label::COMMITMENT_TREE));
+    /// Of the parent's sum of masked updates.
+    pub const MASKED_SUM: Self = Self(Tree(label::SUM_TREE));
+    /// Of the aggregate.
+    pub const AGGREGATE: Self = Self(Tree(label::AGGREGATE_TREE));
+
+    /// The leaf of a block's packed bytes.
+    #[must_use]
+    pub fn leaf(self, block: &[u8]) -> Digest {
+        self.0.leaf(blake3::hash(block).as_bytes())
+    }
+
+    /// The leaf of a block that lies in pieces.
+    #[must_use]
+    pub fn leaf_of_pieces<'a>(self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+        let mut hash = blake3::Hasher::new();
+        pieces.into_iter().for_each(|piece| {
+            hash.update(piece);
+        });
+        self.0.leaf(hash.finalize().as_bytes())
+    }
+
+    /// The root of leaves that are still to come.
+    #[must_use]
+    pub const fn frontier(self) -> Frontier {
+        self.0.frontier()
+    }
+
+    /// The whole tree over all leaves.
+    #[must_use]
+    pub fn levels(self, leaves: Vec<Digest>) -> Levels {
+        self.0.levels(leaves)
+    }
+}
+
 /// Collects block after block of one vector.
 pub struct CommitmentBuilder {
-    tree: Tree,
+    tree: BlockTree,
     leaves: Vec<Digest>,
 }
 
@@ -24,22 +65,22 @@ impl CommitmentBuilder {
     /// For a client's masked update.
     #[must_use]
     pub const fn masked_update() -> Self {
-        Self::under(Tree(label::COMMITMENT_TREE))
+        Self::under(BlockTree::MASKED_UPDATE)
     }
 
     /// For the parent's sum of masked updates.
     #[must_use]
     pub const fn masked_sum() -> Self {
-        Self::under(Tree(label::SUM_TREE))
+        Self::under(BlockTree::MASKED_SUM)
     }
 
     /// For the aggregate.
     #[must_use]
     pub const fn aggregate() -> Self {
-        Self::under(Tree(label::AGGREGATE_TREE))
+        Self::under(BlockTree::AGGREGATE)
     }
 
-    const fn under(tree: Tree) -> Self {
+    const fn under(tree: BlockTree) -> Self {
         Self {
             tree,
             leaves: Vec::new(),
@@ -48,7 +89,7 @@ impl CommitmentBuilder {
 
     /// Adds the next block's packed bytes.
     pub fn push(&mut self, block: &[u8]) {
-        self.leaves.push(block_leaf(self.tree, block));
+        self.leaves.push(self.tree.leaf(block));
     }
 
     /// Number of blocks so far.
@@ -60,13 +101,13 @@ impl CommitmentBuilder {
     /// The root over all blocks.
     #[must_use]
     pub fn root(&self) -> Digest {
-        self.tree.root(&self.leaves)
+        self.tree.0.root(&self.leaves)
     }
 
     /// The path of block `index`.
     #[must_use]
     pub fn path(&self, index: u64) -> Option<Vec<Digest>> {
-        self.tree.path(&self.leaves, index)
+        self.tree.0.path(&self.leaves, index)
     }
 }
 
@@ -79,8 +120,9 @@ pub fn is_block_of_sum(
     path: &[Digest],
     root: &Digest,
 ) -> bool {
-    let tree = Tree(label::SUM_TREE);
-    tree.root_from(&block_leaf(tree, block), index, blocks, path)
+    let tree = BlockTree::MASKED_SUM;
+    tree.0
+        .root_from(&tree.leaf(block), index, blocks, path)
         .as_ref()
         == Some(root)
 }
@@ -88,22 +130,51 @@ pub fn is_block_of_sum(
 /// The leaf of one block of the aggregate, for whoever releases blocks out of order.
 #[must_use]
 pub fn aggregate_leaf(block: &[u8]) -> Digest {
-    block_leaf(Tree(label::AGGREGATE_TREE), block)
+    BlockTree::AGGREGATE.leaf(block)
 }
 
 /// The root over the aggregate's leaves: what a receipt carries.
 #[must_use]
 pub fn aggregate_root(leaves: &[Digest]) -> Digest {
-    Tree(label::AGGREGATE_TREE).root(leaves)
-}
-
-fn block_leaf(tree: Tree, block: &[u8]) -> Digest {
-    tree.leaf(blake3::hash(block).as_bytes())
+    BlockTree::AGGREGATE.0.root(leaves)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_block_in_pieces_has_the_leaf_of_the_whole(block in prop::collection::vec(any::<u8>(), 0..9000), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(block.len() + 1)).collect();
+            cuts.extend([0, block.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|pair| &block[pair[0]..pair[1]]);
+            let tree = BlockTree::MASKED_UPDATE;
+            prop_assert_eq!(tree.leaf_of_pieces(pieces), tree.leaf(&block));
+        }
+    }
+
+    #[test]
+    fn frontier_and_levels_have_the_builders_roots() {
+        for (tree, mut builder) in [
+            (BlockTree::MASKED_UPDATE, CommitmentBuilder::masked_update()),
+            (BlockTree::MASKED_SUM, CommitmentBuilder::masked_sum()),
+            (BlockTree::AGGREGATE, CommitmentBuilder::aggregate()),
+        ] {
+            let (mut frontier, mut leaves) = (tree.frontier(), Vec::new());
+            for block in 0_u8..7 {
+                builder.push(&[block]);
+                frontier.push(tree.leaf(&[block]));
+                leaves.push(tree.leaf(&[block]));
+            }
+            assert_eq!(frontier.root(), builder.root());
+            let levels = tree.levels(leaves);
+            assert_eq!(levels.root(), builder.root());
+            assert_eq!(levels.path(4), builder.path(4));
+        }
+    }
 
     #[test]
     fn a_block_is_found_at_its_own_place_only() {

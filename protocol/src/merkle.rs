@@ -9,6 +9,12 @@ use sha2::{Digest as _, Sha256};
 use crate::Digest;
 use crate::label::Label;
 
+mod frontier;
+mod levels;
+
+pub use frontier::Frontier;
+pub use levels::Levels;
+
 /// A kind of tree: what its label is.
 #[derive(Clone, Copy, Debug)]
 pub struct Tree(pub Label);
@@ -18,6 +24,18 @@ impl Tree {
     #[must_use]
     pub fn leaf(self, data: &[u8]) -> Digest {
         self.hash(0x00, data, &[])
+    }
+
+    /// The root of leaves that are still to come.
+    #[must_use]
+    pub const fn frontier(self) -> Frontier {
+        Frontier::new(self)
+    }
+
+    /// The whole tree over leaf hashes.
+    #[must_use]
+    pub fn levels(self, leaves: Vec<Digest>) -> Levels {
+        Levels::new(self, leaves)
     }
 
     fn node(self, left: &Digest, right: &Digest) -> Digest {
@@ -153,6 +171,18 @@ mod tests {
                 );
             }
             assert!(TREE.path(&leaves, size as u64).is_none());
+        }
+    }
+
+    #[test]
+    fn the_kept_tree_has_the_root_and_the_paths_of_the_one_made_anew() {
+        for size in (0..70).chain([127, 128, 129, 1000]) {
+            let leaves = leaves(size);
+            let levels = TREE.levels(leaves.clone());
+            assert_eq!(levels.root(), TREE.root(&leaves));
+            for index in (0..size as u64 + 2).chain([u64::MAX]) {
+                assert_eq!(levels.path(index), TREE.path(&leaves, index));
+            }
         }
     }
 
