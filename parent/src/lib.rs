@@ -26,9 +26,12 @@ pub use api::{client_router, router};
 pub use config::{Config, Limits, OnShutdown};
 pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};
+pub use presum::{MaskedSum, sum as sum_uploads};
 pub use problem::Problem;
 pub use round::{Round, RoundError};
 pub use rounds::Rounds;
-pub use storage::{Blob, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob};
+pub use storage::{
+    Blob, BlobReader, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob,
+};
 pub use summary::RoundSummary;
 pub use upload::UploadRejection;

@@ -4,41 +4,59 @@
 //! they are added; one that was lost or changed since it was acknowledged is named
 //! instead, and the sum is made without it.
 //!
-//! A few uploads are added at a time, block by block, onto a sum that lies in storage:
-//! memory does not grow with the cohort, and with the dimension only by the 32 bytes
-//! that a block's digest has for each upload at hand.
+//! A group of uploads is added at a time, onto a sum that lies in storage and is checked
+//! too when it is read back: memory grows neither with the cohort nor with the dimension.
 
-use sealsum_protocol::pack::{pack, unpack};
-use sealsum_protocol::{
-    BlockLayout, ClientId, Commitment, CommitmentBuilder, Digest, RingVector, RoundId,
-};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+mod group;
 
-use crate::storage::{Blob, Storage, StorageError};
-use crate::stored_upload::StoredUpload;
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Digest, RoundId};
+
+use crate::storage::{Blob, Storage, StorageError, blocking};
+use crate::stored_upload::read_header;
+use group::{Earlier, Group, Member};
 
 /// What was summed; the sum itself is [`Blob::MaskedSum`].
-pub(crate) struct MaskedSum {
+#[derive(Debug)]
+pub struct MaskedSum {
     /// Root over its blocks.
-    pub(crate) root: Digest,
+    pub root: Digest,
     /// Clients whose upload was lost or damaged, sorted.
-    pub(crate) excluded: Vec<ClientId>,
+    pub excluded: Vec<ClientId>,
 }
 
-/// Sums the uploads of these clients, whose contributions have these digests.
-pub(crate) async fn sum(
+/// Sums the stored uploads of these clients, whose contributions have these digests, on
+/// all processors.
+///
+/// # Errors
+/// [`StorageError`] if the sum can't be written or read back; damaged uploads are none.
+pub async fn sum(
+    storage: &dyn Storage,
+    round: RoundId,
+    layout: BlockLayout,
+    members: impl IntoIterator<Item = (ClientId, Digest)>,
+) -> Result<MaskedSum, StorageError> {
+    let threads = available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    sum_on(threads, storage, round, layout, members).await
+}
+
+/// Sums on that many threads.
+async fn sum_on(
+    threads: NonZero<usize>,
     storage: &dyn Storage,
     round: RoundId,
     layout: BlockLayout,
     members: impl IntoIterator<Item = (ClientId, Digest)>,
 ) -> Result<MaskedSum, StorageError> {
     let mut summing = Summing {
+        threads,
         storage,
         round,
         layout,
-        begun: false,
         excluded: Vec::new(),
-        root: CommitmentBuilder::masked_sum().root(),
+        root: None,
     };
     let mut members = members.into_iter().peekable();
     loop {
@@ -49,27 +67,21 @@ pub(crate) async fn sum(
         }
     }
     summing.excluded.sort_unstable();
+    let nothing = || BlockTree::MASKED_SUM.frontier().root();
     Ok(MaskedSum {
-        root: summing.root,
+        root: summing.root.unwrap_or_else(nothing),
         excluded: summing.excluded,
     })
 }
 
 struct Summing<'a> {
+    threads: NonZero<usize>,
     storage: &'a dyn Storage,
     round: RoundId,
     layout: BlockLayout,
-    /// Whether storage holds this sum's earlier groups, not an older sum.
-    begun: bool,
     excluded: Vec<ClientId>,
-    root: Digest,
-}
-
-struct Member {
-    client: ClientId,
-    contribution: Digest,
-    upload: StoredUpload,
-    commitment: CommitmentBuilder,
+    /// Of the earlier groups' sum; until there is one, what storage holds is an older sum.
+    root: Option<Digest>,
 }
 
 impl Summing<'_> {
@@ -95,92 +107,70 @@ impl Summing<'_> {
         &mut self,
         group: &[(ClientId, Digest)],
     ) -> Result<Vec<ClientId>, StorageError> {
-        let (mut members, mut damaged) = self.open(group).await?;
+        let (members, damaged) = self.open(group).await?;
         if !damaged.is_empty() {
             return Ok(damaged);
         }
-        let mut earlier = self.earlier().await?;
-        let mut commitment = CommitmentBuilder::masked_sum();
+        let group = Group {
+            layout: self.layout,
+            members,
+            earlier: self.earlier().await?,
+        };
+        let threads = self.threads;
         let mut writer = self.storage.write_blob(self.round, Blob::MaskedSum).await?;
-        for index in self.layout.indices() {
-            let mut block = self.read_earlier(&mut earlier, index).await?;
-            for member in &mut members {
-                if !member.add_next_block(self.layout, index, &mut block).await {
-                    damaged.push(member.client);
-                }
+        let (added, writer) = blocking(move || {
+            let added = group.add(threads, &mut *writer);
+            (added, writer)
+        })
+        .await;
+        match added {
+            Ok(root) => {
+                writer.commit().await?;
+                self.root = Some(root);
+                Ok(Vec::new())
             }
-            if !damaged.is_empty() {
-                return Ok(damaged);
-            }
-            let packed = pack(&block);
-            commitment.push(&packed);
-            writer.write(&packed).await?;
+            Err(group::NotAdded::Damaged(clients)) => Ok(clients),
+            Err(group::NotAdded::Unwritten(error)) => Err(error),
+            Err(group::NotAdded::Earlier(source)) => Err(self.unreadable(source)),
         }
-        damaged.extend(
-            members
-                .iter()
-                .filter(|member| !member.is_whole())
-                .map(|member| member.client),
-        );
-        if damaged.is_empty() {
-            writer.commit().await?;
-            self.begun = true;
-            self.root = commitment.root();
-        }
-        Ok(damaged)
     }
 
     async fn open(
         &self,
         group: &[(ClientId, Digest)],
     ) -> Result<(Vec<Member>, Vec<ClientId>), StorageError> {
-        let (mut members, mut damaged) = (Vec::new(), Vec::new());
+        let mut opened = Vec::with_capacity(group.len());
         for (client, contribution) in group {
-            match StoredUpload::open(self.storage, self.round, self.layout, *client).await? {
-                Some(upload)
-                    if upload
-                        .header()
-                        .is_some_and(|header| header.digest() == *contribution) =>
-                {
-                    members.push(Member {
-                        client: *client,
-                        contribution: *contribution,
-                        upload,
-                        commitment: CommitmentBuilder::masked_update(),
-                    });
-                }
-                _ => damaged.push(*client),
-            }
+            let stored = self.storage.blob(self.round, Blob::Upload(*client)).await?;
+            opened.push((*client, *contribution, stored));
         }
-        Ok((members, damaged))
+        let (round, layout) = (self.round, self.layout);
+        Ok(blocking(move || {
+            let (mut members, mut damaged) = (Vec::new(), Vec::new());
+            for (client, contribution, stored) in opened {
+                let found = stored.and_then(|stored| read_header(&stored, round, layout, client));
+                match found.filter(|(header, _)| header.digest() == contribution) {
+                    Some((header, body)) => members.push(Member {
+                        client,
+                        commitment: header.commitment,
+                        body,
+                    }),
+                    None => damaged.push(client),
+                }
+            }
+            (members, damaged)
+        })
+        .await)
     }
 
-    async fn earlier(&self) -> Result<Option<Box<dyn AsyncRead + Send + Unpin>>, StorageError> {
-        if !self.begun {
+    async fn earlier(&self) -> Result<Option<Earlier>, StorageError> {
+        let Some(root) = self.root else {
             return Ok(None);
-        }
+        };
         match self.storage.blob(self.round, Blob::MaskedSum).await? {
-            Some(stored) => Ok(Some(stored.reader)),
+            Some(stored) => Ok(Some(Earlier { stored, root })),
             None => Err(self.unreadable(std::io::ErrorKind::NotFound.into())),
         }
-    }
-
-    async fn read_earlier(
-        &self,
-        earlier: &mut Option<Box<dyn AsyncRead + Send + Unpin>>,
-        index: u64,
-    ) -> Result<RingVector, StorageError> {
-        let elements = self.layout.elements(index).unwrap_or(0);
-        let Some(reader) = earlier else {
-            return Ok(RingVector::zeros(self.layout.bits(), elements));
-        };
-        let mut packed = vec![0; self.layout.bytes(index).unwrap_or(0)];
-        reader
-            .read_exact(&mut packed)
-            .await
-            .map_err(|source| self.unreadable(source))?;
-        unpack(&packed, self.layout.bits(), elements)
-            .map_err(|_| self.unreadable(std::io::ErrorKind::InvalidData.into()))
     }
 
     fn unreadable(&self, source: std::io::Error) -> StorageError {
@@ -192,33 +182,9 @@ impl Summing<'_> {
     }
 }
 
-impl Member {
-    /// False if the block is not there or not one.
-    async fn add_next_block(
-        &mut self,
-        layout: BlockLayout,
-        index: u64,
-        sum: &mut RingVector,
-    ) -> bool {
-        let Ok(packed) = self.upload.next_block().await else {
-            return false;
-        };
-        self.commitment.push(&packed);
-        let elements = layout.elements(index).unwrap_or(0);
-        unpack(&packed, layout.bits(), elements).is_ok_and(|block| sum.wrapping_add(&block).is_ok())
-    }
-
-    fn is_whole(&self) -> bool {
-        self.upload.header().is_some_and(|header| {
-            header.digest() == self.contribution
-                && header.commitment == Commitment(self.commitment.root())
-        })
-    }
-}
-
-/// Uploads read at a time: few enough for any limit on open files, enough that
-/// reading and writing the sum costs little beside reading them.
-const GROUP: usize = 16;
+/// Uploads open at a time: few enough for any limit on open files, enough that reading
+/// and writing the sum costs little beside reading them.
+const GROUP: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -15,10 +15,12 @@ pub use error::RoundError;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sealsum_protocol::messages::Phase;
-use sealsum_protocol::{BlockLayout, ClientId, Cohort, Digest, Intake, RoundBinding, RoundId};
+use sealsum_protocol::{
+    BlockLayout, ClientId, Cohort, CohortTree, Digest, Intake, RoundBinding, RoundId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::summary::RoundSummary;
@@ -40,6 +42,8 @@ pub struct Round {
     client_locks: [tokio::sync::Mutex<()>; CLIENT_LOCKS],
     /// Held by whoever closes; in it, how far the release has come.
     release: tokio::sync::Mutex<Option<Release>>,
+    /// Made at the first question about who is in the released sum.
+    released_cohort: OnceLock<CohortTree>,
 }
 
 struct State {
@@ -81,6 +85,7 @@ impl Round {
             intake_gate: tokio::sync::RwLock::new(()),
             client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             release: tokio::sync::Mutex::new(None),
+            released_cohort: OnceLock::new(),
         }
     }
 
@@ -143,6 +148,13 @@ impl Round {
     /// Accepted clients less the exclusions.
     pub(crate) fn cohort(&self) -> Cohort {
         self.members().into_iter().collect()
+    }
+
+    /// The cohort of a round that is released: it does not change any more. The first
+    /// call hashes all of it, so it is for threads that may wait.
+    pub(crate) fn released_cohort(&self) -> &CohortTree {
+        self.released_cohort
+            .get_or_init(|| self.cohort().into_tree())
     }
 
     /// What the operator is shown.

@@ -4,16 +4,18 @@
 //! or not at all after a crash. Nothing here is trusted by clients or enclave: a
 //! rolled-back or edited store costs availability, never privacy.
 
+mod blocking;
 mod files;
 
+pub(crate) use blocking::blocking;
 pub use files::Files;
 
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use sealsum_protocol::{ClientId, RoundId};
-use tokio::io::AsyncRead;
 
 /// A storage operation under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
@@ -78,19 +80,48 @@ pub trait Storage: Send + Sync {
 
 /// A blob being written. Dropped before its commit, it leaves nothing behind.
 pub trait BlobWriter: Send {
-    /// Appends bytes.
-    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Pending<'a, ()>;
+    /// Appends bytes. Blocks: it is called by threads that may wait, whole blocks and more at
+    /// a time. A client that is asynchronous itself is waited for with
+    /// [`tokio::runtime::Handle::block_on`].
+    ///
+    /// # Errors
+    /// [`StorageError::Io`]; the writer is of no use any more.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError>;
 
     /// Makes the blob durable and visible, in place of an earlier one.
     fn commit(self: Box<Self>) -> Pending<'static, ()>;
 }
 
+/// A committed blob's content, at any place. Several threads may read at a time, and what
+/// they read is of one blob even if another takes its place meanwhile.
+pub trait BlobReader: Send + Sync {
+    /// Fills `buffer` with what lies from `offset` on. Blocks, as [`BlobWriter::write`].
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the blob ends before the buffer, and whatever the medium says.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
 /// A committed blob.
+#[derive(Clone)]
 pub struct StoredBlob {
     /// Its length in bytes.
     pub bytes: u64,
-    /// Its content from the beginning.
-    pub reader: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its content.
+    pub reader: Arc<dyn BlobReader>,
+}
+
+impl StoredBlob {
+    /// Reads `bytes` from `offset` on, beside the threads that serve requests.
+    pub(crate) async fn read(&self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let reader = Arc::clone(&self.reader);
+        blocking(move || {
+            let mut buffer = vec![0; bytes];
+            reader.read_exact_at(&mut buffer, offset)?;
+            Ok(buffer)
+        })
+        .await
+    }
 }
 
 /// Why storage failed. The operator is to look; the caller may try again.

@@ -4,18 +4,17 @@
 use std::io;
 
 use sealsum_protocol::{
-    BlockLayout, ClientId, Commitment, CommitmentBuilder, ContributionHeader, RoundId, upload,
+    BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, RoundId, upload,
 };
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::storage::{Blob, Storage, StorageError};
+use crate::storage::{Blob, Storage, StorageError, StoredBlob, blocking};
 
 /// A stored upload, read from front to back.
 pub(crate) struct StoredUpload {
     header: Option<ContributionHeader>,
     layout: BlockLayout,
     next: u64,
-    reader: Box<dyn AsyncRead + Send + Unpin>,
+    body: StoredBody,
 }
 
 impl StoredUpload {
@@ -27,27 +26,21 @@ impl StoredUpload {
         layout: BlockLayout,
         client: ClientId,
     ) -> Result<Option<Self>, StorageError> {
-        let Some(mut stored) = storage.blob(round, Blob::Upload(client)).await? else {
+        let Some(stored) = storage.blob(round, Blob::Upload(client)).await? else {
             return Ok(None);
         };
-        let header = read_header(&mut stored.reader)
-            .await
-            .filter(|(header, prefix)| {
-                header.round_id == round
-                    && header.client == client
-                    && stored.bytes == prefix + layout.total_bytes()
-            })
-            .map(|(header, _)| header);
+        let blob = stored.clone();
+        let (header, body) = match blocking(move || read_header(&blob, round, layout, client)).await
+        {
+            Some((header, body)) => (Some(header), body),
+            None => (None, StoredBody { stored, start: 0 }),
+        };
         Ok(Some(Self {
             header,
             layout,
             next: 0,
-            reader: stored.reader,
+            body,
         }))
-    }
-
-    pub(crate) const fn header(&self) -> Option<&ContributionHeader> {
-        self.header.as_ref()
     }
 
     /// The next block's packed bytes.
@@ -56,31 +49,79 @@ impl StoredUpload {
             .layout
             .bytes(self.next)
             .ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut block = vec![0; bytes];
-        self.reader.read_exact(&mut block).await?;
+        let offset = self.body.offset(self.layout, self.next);
+        let block = self.body.stored.read(offset, bytes).await?;
         self.next += 1;
         Ok(block)
     }
 
     /// The header, if every block is there and they are those of its commitment.
-    pub(crate) async fn into_whole_header(mut self) -> Option<ContributionHeader> {
-        let header = self.header.take()?;
-        let mut commitment = CommitmentBuilder::masked_update();
-        for _ in self.layout.indices() {
-            commitment.push(&self.next_block().await.ok()?);
-        }
-        (Commitment(commitment.root()) == header.commitment).then_some(header)
+    pub(crate) async fn into_whole_header(self) -> Option<ContributionHeader> {
+        let (header, body, layout) = (self.header?, self.body, self.layout);
+        let root = blocking(move || {
+            let (mut root, mut block) = (BlockTree::MASKED_UPDATE.frontier(), Vec::new());
+            for index in layout.indices() {
+                body.read_block(layout, index, &mut block).ok()?;
+                root.push(BlockTree::MASKED_UPDATE.leaf(&block));
+            }
+            Some(root.root())
+        });
+        (Commitment(root.await?) == header.commitment).then_some(header)
     }
 }
 
-/// The header and the number of bytes up to its end.
-async fn read_header(
-    reader: &mut (dyn AsyncRead + Send + Unpin),
-) -> Option<(ContributionHeader, u64)> {
+/// The masked update in a stored upload.
+pub(crate) struct StoredBody {
+    stored: StoredBlob,
+    /// Where it begins.
+    start: u64,
+}
+
+impl StoredBody {
+    /// Reads block `index` in place of what `block` holds.
+    pub(crate) fn read_block(
+        &self,
+        layout: BlockLayout,
+        index: u64,
+        block: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let bytes = layout.bytes(index).ok_or(io::ErrorKind::UnexpectedEof)?;
+        block.resize(bytes, 0);
+        let offset = self.offset(layout, index);
+        self.stored.reader.read_exact_at(block, offset)
+    }
+
+    fn offset(&self, layout: BlockLayout, index: u64) -> u64 {
+        self.start + block_offset(layout, index)
+    }
+}
+
+/// Where block `index` of packed blocks begins.
+pub(crate) fn block_offset(layout: BlockLayout, index: u64) -> u64 {
+    // Only the last block is shorter than the first.
+    index * layout.bytes(0).unwrap_or(0) as u64
+}
+
+/// The header and what lies behind it, if both are an upload of this client to this round.
+/// Blocks.
+pub(crate) fn read_header(
+    stored: &StoredBlob,
+    round: RoundId,
+    layout: BlockLayout,
+    client: ClientId,
+) -> Option<(ContributionHeader, StoredBody)> {
     let mut first = [0; 4];
-    reader.read_exact(&mut first).await.ok()?;
+    stored.reader.read_exact_at(&mut first, 0).ok()?;
     let mut bytes = vec![0; upload::header_length(first).ok()?];
-    reader.read_exact(&mut bytes).await.ok()?;
+    let length_bytes = first.len() as u64;
+    stored.reader.read_exact_at(&mut bytes, length_bytes).ok()?;
     let header = upload::header(&bytes).ok()?;
-    Some((header, (first.len() + bytes.len()) as u64))
+    let body = StoredBody {
+        stored: stored.clone(),
+        start: length_bytes + bytes.len() as u64,
+    };
+    (header.round_id == round
+        && header.client == client
+        && stored.bytes == body.start + layout.total_bytes())
+    .then_some((header, body))
 }

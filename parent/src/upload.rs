@@ -59,8 +59,8 @@ where
     }
     let blob = Blob::Upload(client);
     let mut writer = storage.write_blob(round.id(), blob).await?;
-    writer.write(&first).await?;
-    writer.write(&header_bytes).await?;
+    writer.write(&first)?;
+    writer.write(&header_bytes)?;
 
     let layout = round.layout();
     pieces.body_from_here(layout.total_bytes());
@@ -72,7 +72,7 @@ where
             unpack(&block, layout.bits(), layout.elements(index).unwrap_or(0))?;
         }
         commitment.push(&block);
-        writer.write(&block).await?;
+        writer.write(&block)?;
     }
     pieces.end().await?;
     let found = Commitment(commitment.root());

@@ -11,11 +11,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use sealsum_protocol::messages::Phase;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::problem::Problem;
 use crate::rounds::Rounds;
-use crate::storage::Blob;
+use crate::storage::{Blob, StoredBlob};
 
 pub(super) async fn aggregate(
     State(rounds): State<Arc<Rounds>>,
@@ -35,19 +34,20 @@ pub(super) async fn aggregate(
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, stored.bytes.to_string()),
     ];
-    let body = Body::from_stream(pieces(stored.reader));
+    let body = Body::from_stream(pieces(stored));
     Ok((headers, body).into_response())
 }
 
-fn pieces(
-    reader: Box<dyn AsyncRead + Send + Unpin>,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    try_unfold(reader, |mut reader| async move {
-        let mut piece = vec![0; PIECE];
-        let read = reader.read(&mut piece).await?;
-        piece.truncate(read);
-        Ok((read > 0).then(|| (Bytes::from(piece), reader)))
+fn pieces(stored: StoredBlob) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    try_unfold((stored, 0), |(stored, offset)| async move {
+        let bytes = (stored.bytes - offset).min(PIECE);
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let piece = stored.read(offset, bytes as usize).await?;
+        Ok(Some((Bytes::from(piece), (stored, offset + bytes))))
     })
 }
 
-const PIECE: usize = 64 * 1024;
+/// Enough that going to the disk costs little beside reading.
+const PIECE: u64 = 256 * 1024;

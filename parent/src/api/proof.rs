@@ -10,6 +10,7 @@ use sealsum_protocol::{ClientId, canonical};
 use super::answer::Cbor;
 use crate::problem::Problem;
 use crate::rounds::Rounds;
+use crate::storage::blocking;
 
 pub(super) async fn proof(
     State(rounds): State<Arc<Rounds>>,
@@ -22,5 +23,6 @@ pub(super) async fn proof(
     if round.phase() != Phase::Released {
         return Err(Problem::not_released(round.phase()));
     }
-    Ok(Cbor(canonical::encode(&round.cohort().prove(&client))))
+    let proof = blocking(move || round.released_cohort().prove(&client)).await;
+    Ok(Cbor(canonical::encode(&proof)))
 }

@@ -1,9 +1,12 @@
 use super::*;
 use proptest::prelude::*;
-use sealsum_protocol::{ContributionHeader, RingBits, canonical, upload};
+use sealsum_protocol::pack::pack;
+use sealsum_protocol::{
+    Commitment, CommitmentBuilder, ContributionHeader, RingBits, RingVector, canonical, upload,
+};
 
-use crate::storage::Files;
 use crate::storage::tests::read_blob;
+use crate::storage::{BlobWriter, Files, Pending, Record, StoredBlob};
 
 const ROUND: RoundId = RoundId::new([1; 32]);
 
@@ -56,7 +59,7 @@ impl Cohort {
             bytes.extend(body);
             let blob = Blob::Upload(client);
             let mut writer = storage.write_blob(ROUND, blob).await.unwrap();
-            writer.write(&bytes).await.unwrap();
+            writer.write(&bytes).unwrap();
             writer.commit().await.unwrap();
             members.push((client, header.digest()));
             vectors.push(vector);
@@ -79,9 +82,10 @@ impl Cohort {
             .join(format!("{}.upload", self.members[index].0))
     }
 
-    async fn sum(&self) -> MaskedSum {
+    async fn sum(&self, threads: usize) -> MaskedSum {
         let members = self.members.iter().copied();
-        sum(&self.storage, ROUND, self.layout, members)
+        let threads = NonZero::new(threads).unwrap();
+        sum_on(threads, &self.storage, ROUND, self.layout, members)
             .await
             .unwrap()
     }
@@ -108,8 +112,8 @@ impl Cohort {
         (packed, root.root())
     }
 
-    async fn assert_sum(&self, counts: impl Fn(usize) -> bool) -> Vec<ClientId> {
-        let sum = self.sum().await;
+    async fn assert_sum(&self, threads: usize, counts: impl Fn(usize) -> bool) -> Vec<ClientId> {
+        let sum = self.sum(threads).await;
         let (packed, root) = self.expected(counts);
         let stored = read_blob(&self.storage, ROUND, Blob::MaskedSum).await;
         assert!(stored == Some(packed), "the stored sum is the plain one");
@@ -124,36 +128,130 @@ proptest! {
     #[test]
     fn the_presum_is_the_plain_sum_for_every_width_and_cohort(
         bits in prop_oneof![8_u8..=32, Just(64)],
-        dimension in prop_oneof![1_u64..70, 16_380_u64..16_400, 32_768_u64..33_000],
-        clients in prop_oneof![0_u64..4, 15_u64..18, 33_u64..35],
+        (dimension, clients) in prop_oneof![
+            (prop_oneof![1_u64..70, 16_380_u64..16_400, 32_768_u64..33_000], prop_oneof![0_u64..4, 15_u64..18]),
+            // A second and a third group.
+            (1_u64..70, prop_oneof![63_u64..67, 128_u64..131]),
+            // A second window.
+            (32 * 16_384_u64..33 * 16_384 + 2, 1_u64..3),
+        ],
+        threads in 1_usize..4,
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let excluded = runtime.block_on(async {
-            Cohort::new(bits, dimension, clients).await.assert_sum(|_| true).await
+            Cohort::new(bits, dimension, clients).await.assert_sum(threads, |_| true).await
         });
         prop_assert!(excluded.is_empty());
     }
 }
 
+fn edit(path: &std::path::Path, edit: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    edit(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
 #[tokio::test]
 async fn lost_and_damaged_uploads_are_named_and_stay_out() {
-    // Two groups; damage at the front, in the second group, and in a last block.
-    let cohort = Cohort::new(20, 20_000, 20).await;
-    std::fs::remove_file(cohort.upload_path(0)).unwrap();
-    for (index, at) in [(3_usize, 300_usize), (18, usize::MAX)] {
-        let path = cohort.upload_path(index);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let at = at.min(bytes.len() - 1);
-        bytes[at] ^= 1;
-        std::fs::write(path, bytes).unwrap();
-    }
-    let path = cohort.upload_path(7);
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    for threads in [1, 2, 3] {
+        // Two groups; damage at the front, in the second group, and in a last block.
+        let cohort = Cohort::new(20, 20_000, 70).await;
+        std::fs::remove_file(cohort.upload_path(0)).unwrap();
+        edit(&cohort.upload_path(3), |bytes| bytes[300] ^= 1);
+        edit(&cohort.upload_path(7), |bytes| {
+            bytes.truncate(bytes.len() - 1)
+        });
+        edit(&cohort.upload_path(66), |bytes| {
+            *bytes.last_mut().unwrap() ^= 1
+        });
 
-    let out = [0, 3, 7, 18];
-    let excluded = cohort.assert_sum(|client| !out.contains(&client)).await;
-    assert_eq!(excluded, out.map(|index| cohort.members[index].0));
+        let out = [0, 3, 7, 66];
+        let excluded = cohort
+            .assert_sum(threads, |client| !out.contains(&client))
+            .await;
+        assert_eq!(excluded, out.map(|index| cohort.members[index].0));
+    }
+}
+
+#[tokio::test]
+async fn damage_anywhere_in_a_window_is_found_by_whichever_thread_reads_it() {
+    // Two windows; three bits of padding at the end.
+    let dimension = 40 * 16_384 + 5;
+    for threads in [1, 2, 3] {
+        let cohort = Cohort::new(9, dimension, 6).await;
+        let body = (dimension as usize * 9).div_ceil(8);
+        for (client, from_the_end) in [(1, body), (2, body / 2), (4, 40_000)] {
+            edit(&cohort.upload_path(client), |bytes| {
+                let at = bytes.len() - from_the_end;
+                bytes[at] ^= 0x10;
+            });
+        }
+        edit(&cohort.upload_path(5), |bytes| {
+            *bytes.last_mut().unwrap() |= 0x80
+        });
+        let excluded = cohort
+            .assert_sum(threads, |client| [0, 3].contains(&client))
+            .await;
+        assert_eq!(excluded, [1, 2, 4, 5].map(|index| cohort.members[index].0));
+    }
+}
+
+/// Files that change the sum between two groups, as a bad disk may.
+struct Forgetful(Files, std::path::PathBuf);
+
+impl Storage for Forgetful {
+    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
+        self.0.rounds()
+    }
+
+    fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {
+        self.0.put(round, record, value)
+    }
+
+    fn record(&self, round: RoundId, record: Record) -> Pending<'_, Option<Vec<u8>>> {
+        self.0.record(round, record)
+    }
+
+    fn remove(&self, round: RoundId, record: Record) -> Pending<'_, ()> {
+        self.0.remove(round, record)
+    }
+
+    fn accepted(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {
+        self.0.accepted(round)
+    }
+
+    fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {
+        self.0.uploads(round)
+    }
+
+    fn write_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Box<dyn BlobWriter>> {
+        self.0.write_blob(round, blob)
+    }
+
+    fn blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Option<StoredBlob>> {
+        if blob == Blob::MaskedSum {
+            edit(&self.1, |bytes| bytes[5] ^= 1);
+        }
+        self.0.blob(round, blob)
+    }
+
+    fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
+        self.0.remove_blob(round, blob)
+    }
+}
+
+#[tokio::test]
+async fn a_sum_that_changes_between_two_groups_is_not_gone_on_with() {
+    let cohort = Cohort::new(32, 100, 65).await;
+    let path = cohort.root.join("rounds").join(ROUND.to_string());
+    let storage = Forgetful(cohort.storage.clone(), path.join("masked-sum.bin"));
+    let members = cohort.members.iter().copied();
+    let summed = sum(&storage, ROUND, cohort.layout, members).await;
+    let Err(StorageError::Unreadable { blob, source, .. }) = summed else {
+        panic!("a changed sum was taken: {summed:?}");
+    };
+    assert_eq!(blob, Blob::MaskedSum);
+    assert_eq!(source.kind(), std::io::ErrorKind::InvalidData);
 }
 
 #[tokio::test]
@@ -161,17 +259,17 @@ async fn an_upload_replaced_by_a_valid_other_one_is_not_summed() {
     let mut cohort = Cohort::new(32, 100, 4).await;
     // The enclave accepted another contribution than the one on the disk.
     cohort.members[2].1 = Digest::new([9; 32]);
-    let excluded = cohort.assert_sum(|client| client != 2).await;
+    let excluded = cohort.assert_sum(2, |client| client != 2).await;
     assert_eq!(excluded, [cohort.members[2].0]);
 }
 
 #[tokio::test]
 async fn an_older_sum_does_not_leak_into_a_new_one() {
     let cohort = Cohort::new(32, 50, 3).await;
-    cohort.assert_sum(|_| true).await;
-    cohort.assert_sum(|_| true).await;
+    cohort.assert_sum(2, |_| true).await;
+    cohort.assert_sum(2, |_| true).await;
     assert_eq!(
-        canonical::encode(&cohort.sum().await.root),
+        canonical::encode(&cohort.sum(1).await.root),
         canonical::encode(&cohort.expected(|_| true).1)
     );
 }

@@ -3,23 +3,36 @@
 //! How far it has come is kept in memory between tries: the enclave gives each block
 //! three times at most.
 
-use std::io;
 use std::time::Duration;
 
+use sealsum_protocol::merkle::Levels;
 use sealsum_protocol::messages::{Close, ReleaseBlock};
-use sealsum_protocol::{BlockLayout, Command, CommitmentBuilder, Digest, Reply};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use sealsum_protocol::{BlockLayout, BlockTree, Command, Digest, Reply};
 
 use super::{Round, RoundError};
-use crate::enclave_link::LinkError;
+use crate::enclave_link::{Answer, LinkError};
 use crate::presum;
 use crate::rounds::Rounds;
-use crate::storage::{Blob, BlobWriter, StorageError};
+use crate::storage::{Blob, BlobWriter, StorageError, StoredBlob, blocking};
+use crate::stored_upload::block_offset;
 
 /// A release under way.
 pub(super) struct Release {
     next: u64,
+    /// Blocks that are out and not written yet.
+    unwritten: Vec<u8>,
     writer: Box<dyn BlobWriter>,
+}
+
+impl Release {
+    async fn write(mut self) -> Result<Self, StorageError> {
+        blocking(move || {
+            self.writer.write(&self.unwritten)?;
+            self.unwritten.clear();
+            Ok(self)
+        })
+        .await
+    }
 }
 
 impl Rounds {
@@ -38,25 +51,28 @@ impl Rounds {
             Some(release) => release,
             None => Release {
                 next: 0,
+                unwritten: Vec::new(),
                 writer: self.storage.write_blob(round.id, Blob::Aggregate).await?,
             },
         };
         let mut sum = match close.sum_root {
-            Some(root) => Some(self.masked_sum(round, root, release.next).await?),
+            Some(root) => Some(self.masked_sum(round, root).await?),
             None => None,
         };
         while release.next < round.layout.blocks() {
-            let block = match self.release_block(round, release.next, &mut sum).await {
-                Ok(block) => block,
+            match self.release_block(round, release.next, &mut sum).await {
+                Ok(block) => release.unwritten.extend_from_slice(&block),
                 Err(error) => {
                     *progress = Some(release);
                     return Err(error);
                 }
-            };
-            release.writer.write(&block).await?;
+            }
             release.next += 1;
+            if release.unwritten.len() >= AT_A_TIME {
+                release = release.write().await?;
+            }
         }
-        Ok(release.writer.commit().await?)
+        Ok(release.write().await?.writer.commit().await?)
     }
 
     async fn release_block(
@@ -65,23 +81,7 @@ impl Rounds {
         index: u64,
         sum: &mut Option<SumBlocks>,
     ) -> Result<Vec<u8>, RoundError> {
-        let (path, body) = match sum {
-            Some(sum) => sum
-                .take(index)
-                .await
-                .map_err(|source| StorageError::Unreadable {
-                    round_id: round.id,
-                    blob: Blob::MaskedSum,
-                    source,
-                })?,
-            None => (Vec::new(), Vec::new()),
-        };
-        let command = Command::ReleaseBlock(ReleaseBlock {
-            round_id: round.id,
-            index,
-            path,
-        });
-        let mut answer = self.ask(round, command.clone(), body.clone()).await;
+        let mut answer = self.ask_for_block(round, index, sum).await;
         if matches!(
             answer,
             Err(RoundError::Link(
@@ -89,7 +89,7 @@ impl Rounds {
             ))
         ) {
             tokio::time::sleep(PAUSE).await;
-            answer = self.ask(round, command, body).await;
+            answer = self.ask_for_block(round, index, sum).await;
         }
         let answer = answer?;
         match answer.reply {
@@ -103,86 +103,120 @@ impl Rounds {
         }
     }
 
-    /// The sum under `root`, made again if the stored one is not it.
-    async fn masked_sum(
+    async fn ask_for_block(
         &self,
         round: &Round,
-        root: Digest,
-        from: u64,
-    ) -> Result<SumBlocks, RoundError> {
-        let builder = CommitmentBuilder::masked_sum;
-        let mut leaves = self.read_through(round, Blob::MaskedSum, builder()).await?;
-        if leaves.as_ref().map(CommitmentBuilder::root) != Some(root) {
+        index: u64,
+        sum: &mut Option<SumBlocks>,
+    ) -> Result<Answer, RoundError> {
+        let (path, body) = match sum {
+            Some(sum) => sum
+                .block(index)
+                .await
+                .map_err(|source| StorageError::Unreadable {
+                    round_id: round.id,
+                    blob: Blob::MaskedSum,
+                    source,
+                })?,
+            None => (Vec::new(), Vec::new()),
+        };
+        let command = Command::ReleaseBlock(ReleaseBlock {
+            round_id: round.id,
+            index,
+            path,
+        });
+        self.ask(round, command, body).await
+    }
+
+    /// The sum under `root`, made again if the stored one is not it.
+    async fn masked_sum(&self, round: &Round, root: Digest) -> Result<SumBlocks, RoundError> {
+        let mut tree = self.tree_of(round, Blob::MaskedSum).await?;
+        if tree.as_ref().map(Levels::root) != Some(root) {
             tracing::warn!(round_id = %round.id, "the stored sum is damaged and is made again");
             let members = round.members();
             presum::sum(&*self.storage, round.id, round.layout, members).await?;
-            leaves = self.read_through(round, Blob::MaskedSum, builder()).await?;
+            tree = self.tree_of(round, Blob::MaskedSum).await?;
         }
-        let leaves = leaves
-            .filter(|leaves| leaves.root() == root)
+        let tree = tree
+            .filter(|tree| tree.root() == root)
             .ok_or(RoundError::DamagedSum)?;
         let stored = self.storage.blob(round.id, Blob::MaskedSum).await?;
-        let mut sum = SumBlocks {
-            reader: stored.ok_or(RoundError::DamagedSum)?.reader,
+        Ok(SumBlocks {
+            stored: stored.ok_or(RoundError::DamagedSum)?,
             layout: round.layout,
-            leaves,
-        };
-        for index in 0..from {
-            sum.take(index).await.map_err(|_| RoundError::DamagedSum)?;
-        }
-        Ok(sum)
+            tree,
+            first: 0,
+            ahead: Vec::new(),
+        })
     }
 
     /// Root over the stored aggregate; `None` if it is not whole.
     pub(super) async fn aggregate_root(&self, round: &Round) -> Result<Option<Digest>, RoundError> {
-        let builder = CommitmentBuilder::aggregate();
-        let leaves = self.read_through(round, Blob::Aggregate, builder).await?;
-        Ok(leaves.map(|leaves| leaves.root()))
+        let tree = self.tree_of(round, Blob::Aggregate).await?;
+        Ok(tree.map(|tree| tree.root()))
     }
 
-    async fn read_through(
-        &self,
-        round: &Round,
-        blob: Blob,
-        mut leaves: CommitmentBuilder,
-    ) -> Result<Option<CommitmentBuilder>, RoundError> {
-        let Some(mut stored) = self.storage.blob(round.id, blob).await? else {
+    /// The tree over a stored vector's blocks; `None` if it is not whole.
+    async fn tree_of(&self, round: &Round, blob: Blob) -> Result<Option<Levels>, RoundError> {
+        let kind = match blob {
+            Blob::Upload(_) => BlockTree::MASKED_UPDATE,
+            Blob::MaskedSum => BlockTree::MASKED_SUM,
+            Blob::Aggregate => BlockTree::AGGREGATE,
+        };
+        let Some(stored) = self.storage.blob(round.id, blob).await? else {
             return Ok(None);
         };
-        for index in round.layout.indices() {
-            match read_block(&mut *stored.reader, round.layout, index).await {
-                Ok(block) => leaves.push(&block),
-                Err(_) => return Ok(None),
+        let layout = round.layout;
+        Ok(blocking(move || {
+            let (mut leaves, mut block) = (Vec::new(), Vec::new());
+            for index in layout.indices() {
+                block.resize(layout.bytes(index)?, 0);
+                let offset = block_offset(layout, index);
+                stored.reader.read_exact_at(&mut block, offset).ok()?;
+                leaves.push(kind.leaf(&block));
             }
-        }
-        Ok(Some(leaves))
+            Some(kind.levels(leaves))
+        })
+        .await)
     }
 }
 
-/// The stored sum's blocks in order, each with its path.
+/// The stored sum's blocks, each with its path.
 struct SumBlocks {
-    reader: Box<dyn AsyncRead + Send + Unpin>,
+    stored: StoredBlob,
     layout: BlockLayout,
-    leaves: CommitmentBuilder,
+    tree: Levels,
+    /// Read, from block `first` on.
+    ahead: Vec<u8>,
+    first: u64,
 }
 
 impl SumBlocks {
-    async fn take(&mut self, index: u64) -> io::Result<(Vec<Digest>, Vec<u8>)> {
-        let block = read_block(&mut *self.reader, self.layout, index).await?;
-        Ok((self.leaves.path(index).unwrap_or_default(), block))
+    async fn block(&mut self, index: u64) -> std::io::Result<(Vec<Digest>, Vec<u8>)> {
+        let bytes = self.layout.bytes(index).unwrap_or(0);
+        let path = self.tree.path(index).unwrap_or_default();
+        if let Some(block) = self.read_already(index, bytes) {
+            return Ok((path, block.to_vec()));
+        }
+        let offset = block_offset(self.layout, index);
+        let rest = usize::try_from(self.layout.total_bytes() - offset).unwrap_or(usize::MAX);
+        self.ahead = self.stored.read(offset, rest.min(AT_A_TIME)).await?;
+        self.first = index;
+        let block = self.read_already(index, bytes);
+        let block = block.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        Ok((path, block.to_vec()))
+    }
+
+    fn read_already(&self, index: u64, bytes: usize) -> Option<&[u8]> {
+        let before = block_offset(self.layout, index.checked_sub(self.first)?);
+        let start = usize::try_from(before).ok()?;
+        self.ahead.get(start..start.checked_add(bytes)?)
     }
 }
 
-async fn read_block(
-    reader: &mut (dyn AsyncRead + Send + Unpin),
-    layout: BlockLayout,
-    index: u64,
-) -> io::Result<Vec<u8>> {
-    let mut block = vec![0; layout.bytes(index).unwrap_or(0)];
-    reader.read_exact(&mut block).await?;
-    Ok(block)
-}
-
+/// What is read, and what is written, at a time: several blocks of any width, so that
+/// going to the disk costs little beside asking the enclave.
+const AT_A_TIME: usize = 1 << 20;
 /// An enclave that restarts its listener is back within this; one that restarted
 /// itself has lost the round.
 const PAUSE: Duration = Duration::from_millis(300);

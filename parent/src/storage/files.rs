@@ -6,14 +6,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealsum_protocol::{ClientId, RoundId};
-use tokio::io::AsyncWriteExt as _;
 
-use super::{Blob, BlobWriter, Pending, Record, Storage, StorageError, StoredBlob};
+use super::{
+    Blob, BlobReader, BlobWriter, Pending, Record, Storage, StorageError, StoredBlob, blocking,
+};
 
 /// Files under one folder, which belongs to this process while it runs.
 #[derive(Clone)]
@@ -60,16 +62,7 @@ impl Files {
         work: impl FnOnce(&Folder) -> Result<T, StorageError> + Send + 'static,
     ) -> Pending<'static, T> {
         let folder = Arc::clone(&self.0);
-        Box::pin(async move {
-            match tokio::task::spawn_blocking(move || work(&folder)).await {
-                Ok(result) => result,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime ends, and with it whoever waits for this.
-                    Err(_) => std::future::pending().await,
-                },
-            }
-        })
+        Box::pin(blocking(move || work(&folder)))
     }
 }
 
@@ -115,11 +108,9 @@ impl Storage for Files {
     }
 
     fn write_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Box<dyn BlobWriter>> {
-        let (temporary, path) = (self.0.temporary(), self.0.blob_path(round, blob));
-        Box::pin(async move {
-            let file = tokio::fs::File::create(&temporary.0)
-                .await
-                .map_err(failed("create", &temporary.0))?;
+        self.blocking(move |folder| {
+            let (temporary, path) = (folder.temporary(), folder.blob_path(round, blob));
+            let file = File::create(&temporary.0).map_err(failed("create", &temporary.0))?;
             let writer: Box<dyn BlobWriter> = Box::new(FileWriter {
                 file,
                 temporary,
@@ -130,17 +121,15 @@ impl Storage for Files {
     }
 
     fn blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Option<StoredBlob>> {
-        let path = self.0.blob_path(round, blob);
-        Box::pin(async move {
-            let Some(file) =
-                if_there(tokio::fs::File::open(&path).await).map_err(failed("open", &path))?
-            else {
+        self.blocking(move |folder| {
+            let path = folder.blob_path(round, blob);
+            let Some(file) = if_there(File::open(&path)).map_err(failed("open", &path))? else {
                 return Ok(None);
             };
-            let metadata = file.metadata().await.map_err(failed("measure", &path))?;
+            let metadata = file.metadata().map_err(failed("measure", &path))?;
             Ok(Some(StoredBlob {
                 bytes: metadata.len(),
-                reader: Box::new(file),
+                reader: Arc::new(FileReader(file)),
             }))
         })
     }
@@ -151,39 +140,37 @@ impl Storage for Files {
 }
 
 struct FileWriter {
-    file: tokio::fs::File,
+    file: File,
     temporary: Temporary,
     path: PathBuf,
 }
 
 impl BlobWriter for FileWriter {
-    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Pending<'a, ()> {
-        Box::pin(async move {
-            self.file
-                .write_all(bytes)
-                .await
-                .map_err(failed("write", &self.temporary.0))
-        })
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.file
+            .write_all(bytes)
+            .map_err(failed("write", &self.temporary.0))
     }
 
     fn commit(self: Box<Self>) -> Pending<'static, ()> {
-        let Self {
-            mut file,
-            temporary,
-            path,
-        } = *self;
-        Box::pin(async move {
-            // A sync alone would hide the error of the last buffered write.
-            file.flush().await.map_err(failed("write", &temporary.0))?;
-            file.sync_all()
-                .await
-                .map_err(failed("sync", &temporary.0))?;
+        Box::pin(blocking(move || {
+            let Self {
+                file,
+                temporary,
+                path,
+            } = *self;
+            file.sync_all().map_err(failed("sync", &temporary.0))?;
             drop(file);
-            match tokio::task::spawn_blocking(move || publish(temporary, &path)).await {
-                Ok(result) => result,
-                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-            }
-        })
+            publish(temporary, &path)
+        }))
+    }
+}
+
+struct FileReader(File);
+
+impl BlobReader for FileReader {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
     }
 }
 

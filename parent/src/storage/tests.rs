@@ -3,7 +3,6 @@
 use std::fs;
 
 use sealsum_protocol::{ClientId, RoundId};
-use tokio::io::AsyncReadExt as _;
 
 use super::*;
 
@@ -20,10 +19,10 @@ pub(crate) async fn read_blob(
     round: RoundId,
     blob: Blob,
 ) -> Option<Vec<u8>> {
-    let mut stored = storage.blob(round, blob).await.unwrap()?;
-    let mut bytes = Vec::new();
-    stored.reader.read_to_end(&mut bytes).await.unwrap();
-    assert_eq!(bytes.len() as u64, stored.bytes);
+    let stored = storage.blob(round, blob).await.unwrap()?;
+    let bytes = stored.read(0, stored.bytes as usize).await.unwrap();
+    let beyond = stored.read(1, stored.bytes as usize).await;
+    assert_eq!(beyond.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     Some(bytes)
 }
 
@@ -70,7 +69,7 @@ async fn a_round_is_listed_once_its_state_is_there(storage: &dyn Storage) {
 async fn a_blob_is_seen_only_after_its_commit(storage: &dyn Storage) {
     for blob in [Blob::Upload(client(1)), Blob::MaskedSum, Blob::Aggregate] {
         let mut writer = storage.write_blob(round(4), blob).await.unwrap();
-        writer.write(b"half of it").await.unwrap();
+        writer.write(b"half of it").unwrap();
         assert!(storage.blob(round(4), blob).await.unwrap().is_none());
         drop(writer);
         assert!(storage.blob(round(4), blob).await.unwrap().is_none());
@@ -78,10 +77,15 @@ async fn a_blob_is_seen_only_after_its_commit(storage: &dyn Storage) {
         for content in [vec![7; 200_000], b"later".to_vec()] {
             let mut writer = storage.write_blob(round(4), blob).await.unwrap();
             for piece in content.chunks(70_000) {
-                writer.write(piece).await.unwrap();
+                writer.write(piece).unwrap();
             }
+            let earlier = storage.blob(round(4), blob).await.unwrap();
             writer.commit().await.unwrap();
             assert_eq!(read_blob(storage, round(4), blob).await, Some(content));
+            // Whoever reads goes on reading what it opened.
+            if let Some(earlier) = earlier {
+                assert_eq!(earlier.read(199_990, 10).await.unwrap(), [7; 10]);
+            }
         }
         storage.remove_blob(round(4), blob).await.unwrap();
         storage.remove_blob(round(4), blob).await.unwrap();
@@ -117,7 +121,7 @@ async fn what_was_committed_is_there_after_a_restart_and_what_was_not_is_gone() 
         let storage = Files::open(folder.path()).unwrap();
         storage.put(round(1), Record::State, vec![5]).await.unwrap();
         let mut writer = storage.write_blob(round(1), blob).await.unwrap();
-        writer.write(b"kept").await.unwrap();
+        writer.write(b"kept").unwrap();
         writer.commit().await.unwrap();
     }
     // As a kill in the middle of a write leaves it.
@@ -142,7 +146,7 @@ async fn an_abandoned_writer_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Files::open(folder.path()).unwrap();
     let mut writer = storage.write_blob(round(1), Blob::Aggregate).await.unwrap();
-    writer.write(&[1; 100_000]).await.unwrap();
+    writer.write(&[1; 100_000]).unwrap();
     drop(writer);
     assert_eq!(
         fs::read_dir(folder.path().join("temporary"))
