@@ -1,18 +1,22 @@
 //! Reading an upload: its lengths, header and blocks are checked as they arrive, and
 //! what arrives lies under a temporary name until it is the body of its commitment.
+//!
+//! About a MiB is gathered as it comes; then one thread that may wait hashes and writes it,
+//! while the client does. So an upload has that much memory at most, however long it is.
 
-use std::time::Duration;
+mod pieces;
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use bytes::Bytes;
+use futures_util::Stream;
+use sealsum_protocol::merkle::Frontier;
 use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header, header_length};
-use sealsum_protocol::{ClientId, Commitment, CommitmentBuilder, ContributionHeader};
+use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader};
 
-use tokio::time::Instant;
+pub(crate) use pieces::Pieces;
 
 use crate::round::Round;
-use crate::storage::{Blob, BlobWriter, Storage, StorageError};
+use crate::storage::{Blob, BlobWriter, Storage, StorageError, blocking};
 
 /// An upload whose body is that of its commitment; not committed yet.
 pub(crate) struct CheckedUpload {
@@ -47,9 +51,9 @@ pub(crate) async fn receive<S, E>(
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
 {
-    let first = pieces.exactly(4).await?;
-    let first: [u8; 4] = first.as_ref().try_into().unwrap_or_default();
-    let header_bytes = pieces.exactly(header_length(first)?).await?;
+    let first = pieces.exactly(4).await?.concat();
+    let length = header_length(first.as_slice().try_into().unwrap_or_default())?;
+    let header_bytes = pieces.exactly(length).await?.concat();
     let header = header(&header_bytes)?;
     if header.round_id != round.id() {
         return Err(UploadRejection::OtherRound);
@@ -58,122 +62,76 @@ where
         return Err(UploadRejection::OtherClient(header.client));
     }
     let blob = Blob::Upload(client);
-    let mut writer = storage.write_blob(round.id(), blob).await?;
-    writer.write(&first)?;
-    writer.write(&header_bytes)?;
-
+    let mut body = Body {
+        front: [first, header_bytes].concat(),
+        blocks: Vec::new(),
+        root: BlockTree::MASKED_UPDATE.frontier(),
+        writer: storage.write_blob(round.id(), blob).await?,
+    };
     let layout = round.layout();
     pieces.body_from_here(layout.total_bytes());
-    let mut commitment = CommitmentBuilder::masked_update();
+    let mut gathered = 0;
     for index in layout.indices() {
         let block = pieces.exactly(layout.bytes(index).unwrap_or(0)).await?;
         if index + 1 == layout.blocks() {
-            // Full blocks end on a byte; only the last can have padding.
-            unpack(&block, layout.bits(), layout.elements(index).unwrap_or(0))?;
+            check_padding(&block, layout)?;
         }
-        commitment.push(&block);
-        writer.write(&block)?;
+        gathered += layout.bytes(index).unwrap_or(0);
+        body.blocks.push(block);
+        if gathered >= AT_A_TIME {
+            body = body.store().await?;
+            gathered = 0;
+        }
     }
     pieces.end().await?;
-    let found = Commitment(commitment.root());
-    if found == header.commitment {
+    let Body { root, writer, .. } = body.store().await?;
+    if Commitment(root.root()) == header.commitment {
         Ok(CheckedUpload { header, writer })
     } else {
         Err(UploadRejection::Commitment)
     }
 }
 
-/// A body's pieces, put together to the lengths asked for.
-pub(crate) struct Pieces<S> {
-    stream: S,
-    patience: Duration,
-    waiting: BytesMut,
-    /// Taken since the masked update began.
-    taken: u64,
-    /// What the masked update should have.
-    expected: u64,
+/// A masked update on its way to storage.
+struct Body {
+    /// The header's bytes, until they are written.
+    front: Vec<u8>,
+    /// Whole blocks that are not hashed and written yet, in pieces.
+    blocks: Vec<Vec<Bytes>>,
+    root: Frontier,
+    writer: Box<dyn BlobWriter>,
 }
 
-impl<S, E> Pieces<S>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self {
-            stream,
-            patience,
-            waiting: BytesMut::new(),
-            taken: 0,
-            expected: 0,
-        }
-    }
-
-    fn body_from_here(&mut self, expected: u64) {
-        self.taken = 0;
-        self.expected = expected;
-    }
-
-    async fn exactly(&mut self, bytes: usize) -> Result<BytesMut, UploadRejection> {
-        // For the whole, not anew for each byte: who sends a byte at a time holds a place
-        // that others wait for.
-        let deadline = self.deadline(bytes);
-        while self.waiting.len() < bytes {
-            match self.next(deadline).await? {
-                Some(piece) => self.waiting.extend_from_slice(&piece),
-                None => {
-                    return Err(UploadRejection::Length {
-                        expected: self.expected,
-                        found: self.taken + self.waiting.len() as u64,
-                    });
+impl Body {
+    /// Hashes and writes what is there.
+    async fn store(mut self) -> Result<Self, StorageError> {
+        blocking(move || {
+            self.writer.write(&self.front)?;
+            self.front.clear();
+            for block in self.blocks.drain(..) {
+                let pieces = block.iter().map(|piece| &piece[..]);
+                self.root
+                    .push(BlockTree::MASKED_UPDATE.leaf_of_pieces(pieces));
+                for piece in &block {
+                    self.writer.write(piece)?;
                 }
             }
-        }
-        self.taken += bytes as u64;
-        Ok(self.waiting.split_to(bytes))
-    }
-
-    async fn end(&mut self) -> Result<(), UploadRejection> {
-        let deadline = self.deadline(0);
-        while self.waiting.is_empty() {
-            match self.next(deadline).await? {
-                Some(piece) => self.waiting.extend_from_slice(&piece),
-                None => return Ok(()),
-            }
-        }
-        Err(UploadRejection::Length {
-            expected: self.expected,
-            found: self.taken + self.waiting.len() as u64,
+            Ok(self)
         })
+        .await
     }
+}
 
-    fn deadline(&self, bytes: usize) -> Instant {
-        Instant::now() + self.patience + Duration::from_secs(bytes as u64 / SLOWEST)
-    }
-
-    async fn next(&mut self, deadline: Instant) -> Result<Option<Bytes>, UploadRejection> {
-        match tokio::time::timeout_at(deadline, self.stream.next()).await {
-            Ok(Some(Ok(piece))) => Ok(Some(piece)),
-            Ok(Some(Err(_))) => Err(UploadRejection::Cut),
-            Ok(None) => Ok(None),
-            Err(_) => Err(UploadRejection::Stalled),
-        }
-    }
-
-    /// Reads on for a moment after a rejection: a client still sending may lose the
-    /// answer if its connection closes with bytes unread.
-    pub(crate) async fn drain(mut self) {
-        let drained = tokio::time::timeout(DRAIN_TIME, async {
-            let mut room = DRAIN_BYTES.saturating_sub(self.waiting.remaining());
-            while let Some(Ok(piece)) = self.stream.next().await {
-                match room.checked_sub(piece.len()) {
-                    Some(rest) => room = rest,
-                    None => break,
-                }
-            }
-        });
-        // Whether it was all or not, the answer is the same.
-        let _ = drained.await;
-    }
+/// Checks the last block's padding. Full blocks end on a byte, as eight elements of any
+/// width do: only what is left of the last eight can have some.
+fn check_padding(last: &[Bytes], layout: BlockLayout) -> Result<(), UploadRejection> {
+    let elements = (layout.dimension() % 8) as usize;
+    let bytes = (elements * layout.bits().get() as usize).div_ceil(8);
+    let from_the_end = last.iter().rev().flat_map(|piece| piece.iter().rev());
+    let mut end: Vec<u8> = from_the_end.take(bytes).copied().collect();
+    end.reverse();
+    unpack(&end, layout.bits(), elements)?;
+    Ok(())
 }
 
 /// Why an upload is not taken. Nothing of it is kept.
@@ -214,9 +172,6 @@ pub enum UploadRejection {
     Storage(#[from] StorageError),
 }
 
-/// Bytes a second that the slowest phone is expected to send.
-const SLOWEST: u64 = 16 * 1024;
 const LENGTH_BYTES: u64 = 4;
-/// Enough for what is in flight in socket buffers.
-const DRAIN_BYTES: usize = 4 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// Gathered before it is hashed and written: a change of threads costs little beside that.
+const AT_A_TIME: usize = 1 << 20;

@@ -5,6 +5,7 @@ mod access;
 mod admission;
 mod ends;
 mod fake_enclave;
+mod pieces;
 mod recovery;
 mod release;
 mod stage;
