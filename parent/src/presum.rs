@@ -14,9 +14,9 @@ use std::thread::available_parallelism;
 
 use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Digest, RoundId};
 
-use crate::storage::{Blob, Storage, StorageError, blocking};
+use crate::storage::{Blob, Storage, StorageError, blocking, by_windows};
 use crate::stored_upload::read_header;
-use group::{Earlier, Group, Member};
+use group::{Adding, Earlier, Group, Member, NotAdded};
 
 /// What was summed; the sum itself is [`Blob::MaskedSum`].
 #[derive(Debug)]
@@ -116,22 +116,18 @@ impl Summing<'_> {
             members,
             earlier: self.earlier().await?,
         };
-        let threads = self.threads;
-        let mut writer = self.storage.write_blob(self.round, Blob::MaskedSum).await?;
-        let (added, writer) = blocking(move || {
-            let added = group.add(threads, &mut *writer);
-            (added, writer)
-        })
-        .await;
-        match added {
-            Ok(root) => {
+        let writer = self.storage.write_blob(self.round, Blob::MaskedSum).await?;
+        let adding = Adding::new(group, self.threads, writer);
+        let added = by_windows(self.layout, adding, Adding::add_window).await;
+        match added.and_then(Adding::finish) {
+            Ok((writer, root)) => {
                 writer.commit().await?;
                 self.root = Some(root);
                 Ok(Vec::new())
             }
-            Err(group::NotAdded::Damaged(clients)) => Ok(clients),
-            Err(group::NotAdded::Unwritten(error)) => Err(error),
-            Err(group::NotAdded::Earlier(source)) => Err(self.unreadable(source)),
+            Err(NotAdded::Damaged(clients)) => Ok(clients),
+            Err(NotAdded::Unwritten(error)) => Err(error),
+            Err(NotAdded::Earlier(source)) => Err(self.unreadable(source)),
         }
     }
 

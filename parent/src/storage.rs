@@ -7,7 +7,7 @@
 mod blocking;
 mod files;
 
-pub(crate) use blocking::blocking;
+pub(crate) use blocking::{blocking, by_windows};
 pub use files::Files;
 
 use std::io;

@@ -2,12 +2,14 @@
 //! may have lost or changed it since it was checked.
 
 use std::io;
+use std::ops::Range;
 
+use sealsum_protocol::merkle::Frontier;
 use sealsum_protocol::{
     BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, RoundId, upload,
 };
 
-use crate::storage::{Blob, Storage, StorageError, StoredBlob, blocking};
+use crate::storage::{Blob, Storage, StorageError, StoredBlob, blocking, by_windows};
 
 /// A stored upload, read from front to back.
 pub(crate) struct StoredUpload {
@@ -57,16 +59,33 @@ impl StoredUpload {
 
     /// The header, if every block is there and they are those of its commitment.
     pub(crate) async fn into_whole_header(self) -> Option<ContributionHeader> {
-        let (header, body, layout) = (self.header?, self.body, self.layout);
-        let root = blocking(move || {
-            let (mut root, mut block) = (BlockTree::MASKED_UPDATE.frontier(), Vec::new());
-            for index in layout.indices() {
-                body.read_block(layout, index, &mut block).ok()?;
-                root.push(BlockTree::MASKED_UPDATE.leaf(&block));
-            }
-            Some(root.root())
-        });
-        (Commitment(root.await?) == header.commitment).then_some(header)
+        let (header, layout) = (self.header?, self.layout);
+        let reading = Reading {
+            body: self.body,
+            layout,
+            block: Vec::new(),
+            root: BlockTree::MASKED_UPDATE.frontier(),
+        };
+        let read = by_windows(layout, reading, Reading::read).await.ok()?;
+        (Commitment(read.root.root()) == header.commitment).then_some(header)
+    }
+}
+
+/// A body read from front to back for its root.
+struct Reading {
+    body: StoredBody,
+    layout: BlockLayout,
+    block: Vec<u8>,
+    root: Frontier,
+}
+
+impl Reading {
+    fn read(mut self, window: Range<u64>) -> io::Result<Self> {
+        for index in window {
+            self.body.read_block(self.layout, index, &mut self.block)?;
+            self.root.push(BlockTree::MASKED_UPDATE.leaf(&self.block));
+        }
+        Ok(self)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reading an upload: its lengths, header and blocks are checked as they arrive, and
 //! what arrives lies under a temporary name until it is the body of its commitment.
 //!
-//! About a MiB is gathered as it comes; then one thread that may wait hashes and writes it,
-//! while the client does. So an upload has that much memory at most, however long it is.
+//! About a MiB is gathered, then a thread that may wait hashes and writes it; the client is
+//! read on after that. An upload has no more memory than this, however long it is.
 
 mod pieces;
 
@@ -51,10 +51,12 @@ pub(crate) async fn receive<S, E>(
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
 {
-    let first = pieces.exactly(4).await?.concat();
-    let length = header_length(first.as_slice().try_into().unwrap_or_default())?;
-    let header_bytes = pieces.exactly(length).await?.concat();
-    let header = header(&header_bytes)?;
+    let mut gathered = Vec::new();
+    pieces.take(LENGTH_BYTES as usize, &mut gathered).await?;
+    let length = header_length(gathered.as_slice().try_into().unwrap_or_default())?;
+    pieces.take(length, &mut gathered).await?;
+    let header_bytes = gathered.get(LENGTH_BYTES as usize..).unwrap_or_default();
+    let header = header(header_bytes)?;
     if header.round_id != round.id() {
         return Err(UploadRejection::OtherRound);
     }
@@ -62,25 +64,23 @@ where
         return Err(UploadRejection::OtherClient(header.client));
     }
     let blob = Blob::Upload(client);
+    let layout = round.layout();
+    let room = AT_A_TIME.min(usize::try_from(layout.total_bytes()).unwrap_or(AT_A_TIME));
     let mut body = Body {
-        front: [first, header_bytes].concat(),
-        blocks: Vec::new(),
+        front: gathered,
+        gathered: Vec::with_capacity(room + layout.bytes(0).unwrap_or(0)),
         root: BlockTree::MASKED_UPDATE.frontier(),
         writer: storage.write_blob(round.id(), blob).await?,
+        layout,
     };
-    let layout = round.layout();
     pieces.body_from_here(layout.total_bytes());
-    let mut gathered = 0;
     for index in layout.indices() {
-        let block = pieces.exactly(layout.bytes(index).unwrap_or(0)).await?;
+        let bytes = layout.bytes(index).unwrap_or(0);
+        pieces.take(bytes, &mut body.gathered).await?;
         if index + 1 == layout.blocks() {
-            check_padding(&block, layout)?;
-        }
-        gathered += layout.bytes(index).unwrap_or(0);
-        body.blocks.push(block);
-        if gathered >= AT_A_TIME {
+            check_padding(&body.gathered, layout)?;
+        } else if body.gathered.len() >= AT_A_TIME {
             body = body.store().await?;
-            gathered = 0;
         }
     }
     pieces.end().await?;
@@ -94,44 +94,40 @@ where
 
 /// A masked update on its way to storage.
 struct Body {
-    /// The header's bytes, until they are written.
+    /// The header with its length, until it is written.
     front: Vec<u8>,
-    /// Whole blocks that are not hashed and written yet, in pieces.
-    blocks: Vec<Vec<Bytes>>,
+    /// Whole blocks that are not hashed and written yet.
+    gathered: Vec<u8>,
     root: Frontier,
     writer: Box<dyn BlobWriter>,
+    layout: BlockLayout,
 }
 
 impl Body {
     /// Hashes and writes what is there.
     async fn store(mut self) -> Result<Self, StorageError> {
         blocking(move || {
-            self.writer.write(&self.front)?;
-            self.front.clear();
-            for block in self.blocks.drain(..) {
-                let pieces = block.iter().map(|piece| &piece[..]);
-                self.root
-                    .push(BlockTree::MASKED_UPDATE.leaf_of_pieces(pieces));
-                for piece in &block {
-                    self.writer.write(piece)?;
-                }
+            let full = self.layout.bytes(0).unwrap_or(1);
+            for block in self.gathered.chunks(full) {
+                self.root.push(BlockTree::MASKED_UPDATE.leaf(block));
             }
+            self.writer.write(&self.front)?;
+            self.writer.write(&self.gathered)?;
+            self.front.clear();
+            self.gathered.clear();
             Ok(self)
         })
         .await
     }
 }
 
-/// Checks the last block's padding. Full blocks end on a byte, as eight elements of any
-/// width do: only what is left of the last eight can have some.
-fn check_padding(last: &[Bytes], layout: BlockLayout) -> Result<(), UploadRejection> {
+/// Checks the padding of a masked update that ends there. Full blocks end on a byte, as
+/// eight elements of any width do: only what is left of the last eight can have some.
+fn check_padding(update: &[u8], layout: BlockLayout) -> Result<(), UnpackError> {
     let elements = (layout.dimension() % 8) as usize;
     let bytes = (elements * layout.bits().get() as usize).div_ceil(8);
-    let from_the_end = last.iter().rev().flat_map(|piece| piece.iter().rev());
-    let mut end: Vec<u8> = from_the_end.take(bytes).copied().collect();
-    end.reverse();
-    unpack(&end, layout.bits(), elements)?;
-    Ok(())
+    let end = update.len().saturating_sub(bytes);
+    unpack(&update[end..], layout.bits(), elements).map(drop)
 }
 
 /// Why an upload is not taken. Nothing of it is kept.
@@ -173,5 +169,6 @@ pub enum UploadRejection {
 }
 
 const LENGTH_BYTES: u64 = 4;
-/// Gathered before it is hashed and written: a change of threads costs little beside that.
+/// Gathered before it is hashed and written: a change of threads costs little beside that,
+/// and as many uploads as there may be connections still fit into memory.
 const AT_A_TIME: usize = 1 << 20;

@@ -32,16 +32,6 @@ impl BlockTree {
         self.0.leaf(blake3::hash(block).as_bytes())
     }
 
-    /// The leaf of a block that lies in pieces.
-    #[must_use]
-    pub fn leaf_of_pieces<'a>(self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Digest {
-        let mut hash = blake3::Hasher::new();
-        pieces.into_iter().for_each(|piece| {
-            hash.update(piece);
-        });
-        self.0.leaf(hash.finalize().as_bytes())
-    }
-
     /// The root of leaves that are still to come.
     #[must_use]
     pub const fn frontier(self) -> Frontier {
@@ -142,19 +132,6 @@ pub fn aggregate_root(leaves: &[Digest]) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_block_in_pieces_has_the_leaf_of_the_whole(block in prop::collection::vec(any::<u8>(), 0..9000), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
-            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(block.len() + 1)).collect();
-            cuts.extend([0, block.len()]);
-            cuts.sort_unstable();
-            let pieces = cuts.windows(2).map(|pair| &block[pair[0]..pair[1]]);
-            let tree = BlockTree::MASKED_UPDATE;
-            prop_assert_eq!(tree.leaf_of_pieces(pieces), tree.leaf(&block));
-        }
-    }
 
     #[test]
     fn frontier_and_levels_have_the_builders_roots() {

@@ -1,7 +1,8 @@
 //! The parent's data path beside what limits it on any machine, one JSON line a figure:
-//! uploads over loopback beside a plain TCP server, the pre-sum beside an addition in memory.
+//! uploads over loopback beside a plain TCP server, the pre-sum beside an addition in memory,
+//! kept trees beside those made anew.
 //!
-//! `cargo bench -p sealsum-parent --bench data_path [-- upload|presum [FOLDER]]`; the folder
+//! `cargo bench -p sealsum-parent --bench data_path [-- upload|presum|trees [FOLDER]]`; the folder
 //! should be on a memory file system (default /dev/shm), so that no disk is measured.
 //!
 //! CPU time of the server's threads, in turns with the limits, medians.
@@ -13,6 +14,7 @@ mod fake_enclave;
 mod plain_server;
 mod presum;
 mod sender;
+mod trees;
 mod upload;
 
 use std::path::PathBuf;
@@ -22,11 +24,15 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let which = arguments.next().unwrap_or_default();
     let folder = PathBuf::from(arguments.next().unwrap_or("/dev/shm".to_owned()));
-    if which != "presum" {
+    let wanted = |part: &str| which.is_empty() || which == part;
+    if wanted("upload") {
         upload::bench(&folder);
     }
-    if which != "upload" {
+    if wanted("presum") {
         presum::bench(&folder);
+    }
+    if wanted("trees") {
+        trees::bench();
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -45,40 +46,58 @@ pub(super) enum NotAdded {
     Unwritten(StorageError),
 }
 
-impl Group {
-    /// Writes the new sum and gives its root. Blocks.
-    pub(super) fn add(
-        &self,
-        threads: NonZero<usize>,
-        writer: &mut dyn BlobWriter,
-    ) -> Result<Digest, NotAdded> {
-        let mut roots = Roots::new(self.members.len());
-        for start in self.layout.indices().step_by(WINDOW) {
-            let end = (start + WINDOW as u64).min(self.layout.blocks());
-            let blocks = self.sum_window(start..end, threads);
-            for block in blocks.map_err(NotAdded::Earlier)? {
-                let damaged = self.damaged(block.members.iter().map(Option::is_some));
-                if !damaged.is_empty() {
-                    return Err(NotAdded::Damaged(damaged));
-                }
-                writer.write(&block.packed).map_err(NotAdded::Unwritten)?;
-                roots.push(&block);
-            }
-        }
-        let found = roots.members.iter().map(Frontier::root);
-        let whole = found
-            .zip(&self.members)
-            .map(|(root, member)| Commitment(root) == member.commitment);
-        let damaged = self.damaged(whole);
-        match &self.earlier {
-            _ if !damaged.is_empty() => Err(NotAdded::Damaged(damaged)),
-            Some(earlier) if earlier.root != roots.earlier.root() => {
-                Err(NotAdded::Earlier(io::ErrorKind::InvalidData.into()))
-            }
-            _ => Ok(roots.sum.root()),
+/// A group being added: what is written of the new sum.
+pub(super) struct Adding {
+    group: Group,
+    threads: NonZero<usize>,
+    writer: Box<dyn BlobWriter>,
+    roots: Roots,
+}
+
+impl Adding {
+    pub(super) fn new(group: Group, threads: NonZero<usize>, writer: Box<dyn BlobWriter>) -> Self {
+        Self {
+            roots: Roots::new(group.members.len()),
+            group,
+            threads,
+            writer,
         }
     }
 
+    /// Writes the next blocks of the new sum. Blocks.
+    pub(super) fn add_window(mut self, window: Range<u64>) -> Result<Self, NotAdded> {
+        let blocks = self.group.sum_window(window, self.threads);
+        for block in blocks.map_err(NotAdded::Earlier)? {
+            let there = block.members.iter().map(Option::is_some);
+            let damaged = self.group.damaged(there);
+            if !damaged.is_empty() {
+                return Err(NotAdded::Damaged(damaged));
+            }
+            let written = self.writer.write(&block.packed);
+            written.map_err(NotAdded::Unwritten)?;
+            self.roots.push(&block);
+        }
+        Ok(self)
+    }
+
+    /// The whole new sum, not committed yet, with its root.
+    pub(super) fn finish(self) -> Result<(Box<dyn BlobWriter>, Digest), NotAdded> {
+        let found = self.roots.members.iter().map(Frontier::root);
+        let whole = found
+            .zip(&self.group.members)
+            .map(|(root, member)| Commitment(root) == member.commitment);
+        let damaged = self.group.damaged(whole);
+        match &self.group.earlier {
+            _ if !damaged.is_empty() => Err(NotAdded::Damaged(damaged)),
+            Some(earlier) if earlier.root != self.roots.earlier.root() => {
+                Err(NotAdded::Earlier(io::ErrorKind::InvalidData.into()))
+            }
+            _ => Ok((self.writer, self.roots.sum.root())),
+        }
+    }
+}
+
+impl Group {
     /// The members of which this is not so.
     fn damaged(&self, good: impl Iterator<Item = bool>) -> Vec<ClientId> {
         let members = self.members.iter().zip(good);
@@ -91,7 +110,7 @@ impl Group {
     /// These blocks, in order; each is made by whichever thread is free.
     fn sum_window(
         &self,
-        window: std::ops::Range<u64>,
+        window: Range<u64>,
         threads: NonZero<usize>,
     ) -> io::Result<Vec<SummedBlock>> {
         let mut blocks: Vec<_> = window.clone().map(|_| None).collect();
@@ -183,6 +202,3 @@ impl Roots {
 fn add_packed(sum: &mut RingVector, packed: &[u8]) -> bool {
     unpack(packed, sum.bits(), sum.len()).is_ok_and(|block| sum.wrapping_add(&block).is_ok())
 }
-
-/// Blocks of the sum at hand at a time: 2 MiB at 32 bits, and several for each thread.
-const WINDOW: usize = 32;

@@ -3,6 +3,8 @@
 //! How far it has come is kept in memory between tries: the enclave gives each block
 //! three times at most.
 
+use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use sealsum_protocol::merkle::Levels;
@@ -13,7 +15,7 @@ use super::{Round, RoundError};
 use crate::enclave_link::{Answer, LinkError};
 use crate::presum;
 use crate::rounds::Rounds;
-use crate::storage::{Blob, BlobWriter, StorageError, StoredBlob, blocking};
+use crate::storage::{Blob, BlobWriter, StorageError, StoredBlob, blocking, by_windows};
 use crate::stored_upload::block_offset;
 
 /// A release under way.
@@ -166,18 +168,36 @@ impl Rounds {
         let Some(stored) = self.storage.blob(round.id, blob).await? else {
             return Ok(None);
         };
-        let layout = round.layout;
-        Ok(blocking(move || {
-            let (mut leaves, mut block) = (Vec::new(), Vec::new());
-            for index in layout.indices() {
-                block.resize(layout.bytes(index)?, 0);
-                let offset = block_offset(layout, index);
-                stored.reader.read_exact_at(&mut block, offset).ok()?;
-                leaves.push(kind.leaf(&block));
-            }
-            Some(kind.levels(leaves))
-        })
-        .await)
+        let reading = Reading {
+            stored,
+            layout: round.layout,
+            kind,
+            block: Vec::new(),
+            leaves: Vec::new(),
+        };
+        let read = by_windows(round.layout, reading, Reading::read).await.ok();
+        Ok(read.map(|read| kind.levels(read.leaves)))
+    }
+}
+
+/// A stored vector read from front to back for its leaves.
+struct Reading {
+    stored: StoredBlob,
+    layout: BlockLayout,
+    kind: BlockTree,
+    block: Vec<u8>,
+    leaves: Vec<Digest>,
+}
+
+impl Reading {
+    fn read(mut self, window: Range<u64>) -> io::Result<Self> {
+        for index in window {
+            self.block.resize(self.layout.bytes(index).unwrap_or(0), 0);
+            let offset = block_offset(self.layout, index);
+            self.stored.reader.read_exact_at(&mut self.block, offset)?;
+            self.leaves.push(self.kind.leaf(&self.block));
+        }
+        Ok(self)
     }
 }
 
@@ -192,7 +212,7 @@ struct SumBlocks {
 }
 
 impl SumBlocks {
-    async fn block(&mut self, index: u64) -> std::io::Result<(Vec<Digest>, Vec<u8>)> {
+    async fn block(&mut self, index: u64) -> io::Result<(Vec<Digest>, Vec<u8>)> {
         let bytes = self.layout.bytes(index).unwrap_or(0);
         let path = self.tree.path(index).unwrap_or_default();
         if let Some(block) = self.read_already(index, bytes) {
@@ -203,7 +223,7 @@ impl SumBlocks {
         self.ahead = self.stored.read(offset, rest.min(AT_A_TIME)).await?;
         self.first = index;
         let block = self.read_already(index, bytes);
-        let block = block.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let block = block.ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok((path, block.to_vec()))
     }
 

@@ -8,7 +8,7 @@ use sealsum_protocol::{
 use serde_json::json;
 
 use crate::fake_enclave::Fault;
-use crate::stage::{Contribution, DIMENSION, Stage};
+use crate::stage::{Contribution, DIMENSION, Stage, plain_sum};
 
 async fn receipt(stage: &Stage, round: RoundId) -> Receipt {
     let evidence = stage.get(&format!("/v1/rounds/{round}/evidence")).await;
@@ -153,6 +153,38 @@ async fn a_close_survives_a_connection_cut_at_any_command() {
         }
         assert_eq!(closed.json()["phase"], "released");
         stage.assert_aggregate(round, [1, 2, 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_aggregate_that_is_read_and_written_in_parts_survives_cuts_within_them() {
+    // 55 blocks, of which 25 and a half are read at a time, and 26 written.
+    let dimension = 900_001;
+    for intake in [Intake::Stream, Intake::Presum] {
+        let stage = Stage::new().await;
+        let round = stage.open(intake, dimension).await;
+        for client in 1..=3 {
+            let contribution = Contribution::new(round, client, dimension);
+            assert_eq!(stage.put(&contribution).await.status, StatusCode::OK);
+        }
+        // A block is sent three times before the close has failed.
+        let mut cuts = [7, 7, 7, 25, 26, 26, 26, 53, 54, 54, 54].to_vec();
+        stage.enclave.script(move |command| match command {
+            Command::ReleaseBlock(release) if cuts.first() == Some(&release.index) => {
+                cuts.remove(0);
+                Some(Fault::HangUpBefore)
+            }
+            _ => None,
+        });
+        let mut closes = 0;
+        while stage.phase(round).await != "released" {
+            stage.post(&format!("/v1/rounds/{round}/close")).await;
+            closes += 1;
+            assert!(closes < 9);
+        }
+        assert!(closes >= 4);
+        let aggregate = stage.get(&format!("/v1/rounds/{round}/aggregate")).await;
+        assert!(aggregate.body == plain_sum([1, 2, 3], dimension));
     }
 }
 
