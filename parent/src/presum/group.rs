@@ -191,10 +191,16 @@ impl Roots {
 
     fn push(&mut self, block: &SummedBlock) {
         self.sum.push(block.leaf);
-        block.earlier.map(|leaf| self.earlier.push(leaf));
+        push(&mut self.earlier, block.earlier);
         for (frontier, leaf) in self.members.iter_mut().zip(&block.members) {
-            leaf.map(|leaf| frontier.push(leaf));
+            push(frontier, *leaf);
         }
+    }
+}
+
+fn push(frontier: &mut Frontier, leaf: Option<Digest>) {
+    if let Some(leaf) = leaf {
+        frontier.push(leaf);
     }
 }
 
