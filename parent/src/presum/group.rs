@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use sealsum_protocol::merkle::Frontier;
-use sealsum_protocol::pack::{pack, unpack};
+use sealsum_protocol::pack::{add_packed, pack};
 use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, Digest, RingVector};
 
 use crate::storage::{BlobWriter, StorageError, StoredBlob};
@@ -143,14 +143,12 @@ impl Group {
             let offset = block_offset(self.layout, index);
             earlier.stored.reader.read_exact_at(room, offset)?;
             earlier_leaf = Some(BlockTree::MASKED_SUM.leaf(room));
-            if !add_packed(&mut sum, room) {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
+            add_packed(&mut sum, room).map_err(|_| io::ErrorKind::InvalidData)?;
         }
         let members = self.members.iter().map(|member| {
             member.body.read_block(self.layout, index, room).ok()?;
             let leaf = BlockTree::MASKED_UPDATE.leaf(room);
-            add_packed(&mut sum, room).then_some(leaf)
+            add_packed(&mut sum, room).ok().map(|()| leaf)
         });
         let members = members.collect();
         let packed = pack(&sum);
@@ -202,9 +200,4 @@ fn push(frontier: &mut Frontier, leaf: Option<Digest>) {
     if let Some(leaf) = leaf {
         frontier.push(leaf);
     }
-}
-
-/// False if the bytes are not a block like the sum's; nothing was added then.
-fn add_packed(sum: &mut RingVector, packed: &[u8]) -> bool {
-    unpack(packed, sum.bits(), sum.len()).is_ok_and(|block| sum.wrapping_add(&block).is_ok())
 }
