@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use sealsum_protocol::{Intake, RoundId};
+use sealsum_protocol::{Commitment, CommitmentBuilder, Intake, RoundId};
 
 use crate::stage::{Contribution, Stage, contribution_path};
 
@@ -113,5 +113,25 @@ proptest! {
             }
             assert_eq!(verdicts[0], verdicts[1]);
         });
+    }
+}
+
+#[tokio::test]
+async fn padding_that_is_not_zero_is_refused_even_if_it_is_committed_to() {
+    let stage = Stage::new().await;
+    for dimension in [1, 16_385, 900_001] {
+        let round = stage.open(Intake::Presum, dimension).await;
+        for bit in [0x10, 0x80] {
+            let mut contribution = Contribution::new(round, 1, dimension);
+            *contribution.body.last_mut().unwrap() |= bit;
+            let mut commitment = CommitmentBuilder::masked_update();
+            for block in contribution.body.chunks(16_384 * 20 / 8) {
+                commitment.push(block);
+            }
+            contribution.header.commitment = Commitment(commitment.root());
+            let whole = vec![contribution.bytes().into()];
+            let (status, code, stored) = put(&stage, round, &contribution, whole).await;
+            assert_eq!((status, code.as_str(), stored), (422, "padding", None));
+        }
     }
 }
