@@ -2,6 +2,7 @@
 //!
 //! Nothing here ships: it builds, drives and checks what does.
 
+mod bench;
 mod check;
 mod client_kill;
 mod demo;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Image(options) => image::run(&options),
         Command::Emulator(options) => emulator::run(&options),
         Command::E2eNitro(options) => e2e_nitro::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Check(options) => check::run(&options),
     };
     match done {
@@ -80,6 +82,8 @@ enum Command {
     Emulator(emulator::Options),
     /// Boot the image in the emulator and run whole rounds through it.
     E2eNitro(e2e_nitro::Options),
+    /// Measure what the fast path costs beside what limits it, and write bench/results.json.
+    Bench(bench::Options),
     /// Check dependencies, the enclave's trusted base, sources and the invariants' table.
     Check(check::Options),
 }

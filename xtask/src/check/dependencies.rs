@@ -168,6 +168,7 @@ const FREE: &[&str] = &[
     "sealsum-testkit",
     "sealsum-sim",
     "sealsum-e2e",
+    "sealsum-bench",
     "xtask",
 ];
 

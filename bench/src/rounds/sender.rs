@@ -1,0 +1,41 @@
+//! Who sends sound contributions without being a whole client: for what does not depend on policy,
+//! ledger or evidence. The parent and its enclave can't tell the difference.
+
+use anyhow::{Result, ensure};
+use reqwest::Client;
+use sealsum_client::Parent;
+use sealsum_protocol::{RoundBinding, RoundTerms, upload};
+use sealsum_testkit::{Contribution, sign};
+
+/// A round that is open at a parent.
+pub(crate) struct OpenRound {
+    pub(crate) parent: Parent,
+    pub(crate) binding: RoundBinding,
+    http: Client,
+}
+
+impl OpenRound {
+    pub(crate) async fn open(url: &str, terms: RoundTerms) -> Result<Self> {
+        let parent = Parent::new(url)?;
+        let summary = parent.open_round(&sign(terms)).await?;
+        let binding = parent.evidence(&summary.round_id.parse()?).await?.binding;
+        Ok(Self {
+            parent,
+            binding,
+            http: Client::builder().no_proxy().build()?,
+        })
+    }
+
+    /// Uploads a contribution.
+    pub(crate) async fn send(&self, contribution: Contribution) -> Result<()> {
+        let Contribution { header, mut body } = contribution;
+        // In front of what is there: the body may be hundreds of megabytes.
+        body.splice(..0, upload::prefix(&header));
+        let path = format!("rounds/{}/contributions/{}", header.round_id, header.client);
+        let url = format!("{}v1/{path}", self.parent.url());
+        let response = self.http.put(url).body(body).send().await?;
+        let status = response.status();
+        ensure!(status.is_success(), "{status}: {}", response.text().await?);
+        Ok(())
+    }
+}
