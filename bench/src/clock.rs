@@ -84,9 +84,8 @@ impl Turns {
 
 impl From<Vec<(Duration, Duration)>> for Turns {
     fn from(times: Vec<(Duration, Duration)>) -> Self {
-        let seconds = |(ours, limit): (Duration, Duration)| {
-            (ours.as_secs_f64(), limit.as_secs_f64())
-        };
+        let seconds =
+            |(ours, limit): (Duration, Duration)| (ours.as_secs_f64(), limit.as_secs_f64());
         Self(times.into_iter().map(seconds).collect())
     }
 }

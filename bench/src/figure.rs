@@ -97,7 +97,8 @@ impl Figure {
     /// Adds the median of `values` as a part.
     #[must_use]
     pub fn part(mut self, name: &str, values: &[f64]) -> Self {
-        self.parts.insert(name.to_owned(), Spread::of(values).median);
+        self.parts
+            .insert(name.to_owned(), Spread::of(values).median);
         self
     }
 

@@ -58,7 +58,9 @@ pub fn has_vaes() -> bool {
 #[must_use]
 pub fn load_average() -> [f64; 3] {
     let text = read("/proc/loadavg");
-    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap_or(f64::NAN));
+    let mut numbers = text
+        .split_whitespace()
+        .map(|word| word.parse().unwrap_or(f64::NAN));
     [(); 3].map(|()| numbers.next().unwrap_or(f64::NAN))
 }
 
@@ -71,7 +73,16 @@ pub fn date() -> String {
 /// The commit that is checked out here, with `-dirty` behind it if files differ from it.
 #[must_use]
 pub fn commit() -> String {
-    said("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])
+    said(
+        "git",
+        &[
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ],
+    )
 }
 
 fn memory_bytes() -> u64 {

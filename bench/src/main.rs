@@ -39,7 +39,12 @@ struct Arguments {
     #[arg(long)]
     big: bool,
     /// Elements of the big model.
-    #[arg(long, value_name = "D", default_value_t = 100_000_000, requires = "big")]
+    #[arg(
+        long,
+        value_name = "D",
+        default_value_t = 100_000_000,
+        requires = "big"
+    )]
     dimension: u64,
     /// A folder on a disk, for what rounds store [default: beside this program].
     #[arg(long, value_name = "DIR")]
@@ -74,8 +79,15 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool> {
     let program = std::env::current_exe().context("this program's own path")?;
     let programs = program.parent().unwrap_or(Path::new(".")).to_owned();
-    let scratch = arguments.scratch.clone().unwrap_or_else(|| programs.clone());
-    let scale = if arguments.quick { Scale::Quick } else { Scale::Full };
+    let scratch = arguments
+        .scratch
+        .clone()
+        .unwrap_or_else(|| programs.clone());
+    let scale = if arguments.quick {
+        Scale::Quick
+    } else {
+        Scale::Full
+    };
     let setup = Setup {
         scale,
         programs,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::demo::programs::Programs;
 use crate::workspace;
 
 /// What to measure, and where to write it.
@@ -36,18 +37,12 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    // As they are shipped: built with the bench, they would share its dependencies' features.
+    Programs::build()?;
     let mut build = workspace::cargo();
-    build.args(["build", "--release", "--locked"]);
-    build.args([
-        "-p",
-        "sealsum-bench",
-        "-p",
-        "sealsum-parent",
-        "-p",
-        "sealsum-mock-enclave",
-    ]);
+    build.args(["build", "--release", "--locked", "-p", "sealsum-bench"]);
     let status = build.status().context("cargo build did not start")?;
-    ensure!(status.success(), "the programs to measure do not build");
+    ensure!(status.success(), "the bench does not build");
 
     let program = workspace::target_dir()?.join("release/sealsum-bench");
     let mut bench = std::process::Command::new(&program);

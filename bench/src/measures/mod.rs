@@ -1,8 +1,12 @@
 //! What is measured, one file for each: its keys with what they promise, and how it is done.
 
+mod big_model;
+mod boundary;
 mod client;
+mod memory;
 mod packing;
 mod release;
+mod round_vs_plain;
 mod unmask;
 mod wire;
 
@@ -27,6 +31,10 @@ pub const ALL: &[Measure] = &[
     client::MEASURE,
     packing::MEASURE,
     wire::MEASURE,
+    boundary::MEASURE,
+    memory::MEASURE,
+    round_vs_plain::MEASURE,
+    big_model::MEASURE,
 ];
 
 /// Every key.

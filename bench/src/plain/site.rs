@@ -25,7 +25,10 @@ pub(crate) async fn send(url: &str, site: u64, update: &Path) -> Result<()> {
 
 /// Closes the round and waits for the sum.
 pub(crate) async fn close(url: &str) -> Result<()> {
-    let request = Client::builder().no_proxy().build()?.post(format!("{url}/close"));
+    let request = Client::builder()
+        .no_proxy()
+        .build()?
+        .post(format!("{url}/close"));
     let response = request.send().await?;
     let status = response.status();
     ensure!(status.is_success(), "{status}: {}", response.text().await?);
@@ -34,7 +37,10 @@ pub(crate) async fn close(url: &str) -> Result<()> {
 
 /// The sum.
 pub(crate) async fn aggregate(url: &str) -> Result<Vec<f32>> {
-    let request = Client::builder().no_proxy().build()?.get(format!("{url}/aggregate"));
+    let request = Client::builder()
+        .no_proxy()
+        .build()?
+        .get(format!("{url}/aggregate"));
     let bytes = request.send().await?.error_for_status()?.bytes().await?;
     let (words, _) = bytes.as_chunks();
     Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())

@@ -2,6 +2,8 @@
 //! part.
 
 mod core;
+mod crowd;
+mod meter;
 pub(crate) mod npy;
 mod sender;
 mod servers;
@@ -9,6 +11,8 @@ mod site;
 mod terms;
 
 pub(crate) use self::core::{Core, RELEASES, Releasing};
+pub(crate) use crowd::{AT_ONCE, each, runtime, send_all};
+pub(crate) use meter::{Cost, Meter};
 pub(crate) use sender::OpenRound;
 pub(crate) use servers::{Servers, Start};
 pub(crate) use site::{Site, Took};

@@ -18,13 +18,23 @@ pub(crate) fn write(path: &Path, values: impl Iterator<Item = f32>) -> Result<()
     }
     header.push('\n');
     let length = u16::try_from(header.len())?.to_le_bytes();
-    let bytes = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &numbers].concat();
+    let bytes = [
+        b"\x93NUMPY\x01\x00",
+        &length[..],
+        header.as_bytes(),
+        &numbers,
+    ]
+    .concat();
     Ok(std::fs::write(path, bytes)?)
 }
 
 /// What follows the header of a file that [`write`] wrote.
 pub(crate) fn numbers(file: Vec<u8>) -> Result<Bytes> {
-    ensure!(file.len() >= BEFORE_HEADER, "a .npy file of {} bytes", file.len());
+    ensure!(
+        file.len() >= BEFORE_HEADER,
+        "a .npy file of {} bytes",
+        file.len()
+    );
     let begin = BEFORE_HEADER + usize::from(u16::from_le_bytes([file[8], file[9]]));
     ensure!(file.len() >= begin, "a .npy file that ends in its header");
     Ok(Bytes::from(file).slice(begin..))

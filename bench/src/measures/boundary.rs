@@ -1,0 +1,157 @@
+//! Bytes over the enclave's boundary, as the parent counts them, in whole `presum` rounds through the
+//! programs as they are shipped.
+//!
+//! A round is charged 2 x d elements, packed: the masked sum in, the aggregate out. What is over is
+//! shared among its clients, the round's own messages included. Offers are counted apart: each carries
+//! the security module's document, whatever the intake.
+
+use anyhow::{Result, ensure};
+use sealsum_client::Target;
+use sealsum_protocol::{ClientId, ClientNonce, Intake, KemSuite, Registry, RoundTerms};
+use sealsum_testkit::{Contribution, UncheckedClient, admission, client_id};
+
+use super::Measure;
+use crate::figure::{Figure, Goal, Key};
+use crate::rounds::{OpenRound, Servers, runtime, terms};
+use crate::setup::Setup;
+
+pub(super) const MEASURE: Measure = Measure {
+    keys: &[
+        Key {
+            name: "boundary_bytes_per_client_presum",
+            unit: "bytes",
+            goal: Some(Goal::AtMost(1400.0)),
+            what: "(bytes over the boundary - 2 x d elements) / clients: X-Wing, open admission, n = 100, d = 1e6, offers apart",
+        },
+        Key {
+            name: "boundary_bytes_per_client_presum_x25519",
+            unit: "bytes",
+            goal: Some(Goal::AtMost(400.0)),
+            what: "the same with X25519",
+        },
+        Key {
+            name: "boundary_bytes_per_client_registry",
+            unit: "bytes",
+            goal: Some(Goal::AtMost(600.0)),
+            what: "what a registry of a million keys adds to that, per client",
+        },
+        Key {
+            name: "boundary_bytes_per_offer",
+            unit: "bytes",
+            goal: None,
+            what: "bytes over the boundary for one offer: the nonce in, the evidence out",
+        },
+    ],
+    big: false,
+    run,
+};
+
+fn run(setup: &Setup) -> Result<Vec<Figure>> {
+    let servers = Servers::start(setup)?;
+    runtime()?.block_on(async {
+        let d = setup.pick(1_000_000, 100_000, 20_000);
+        let n = setup.pick(100, 100, 3);
+        let open = |kem| RoundTerms {
+            kem,
+            ..terms(Intake::Presum, d, 24)
+        };
+        let x_wing = crossed(&servers, open(KemSuite::XWing), n, |_, c| c).await?;
+        let x25519 = crossed(&servers, open(KemSuite::X25519), n, |_, c| c).await?;
+
+        // Short updates and few clients, with the registry and without: a place in a million takes
+        // a third of a second to prove.
+        let n = setup.pick(20, 5, 3);
+        let registry = registry_of(setup.pick(1_000_000, 1_000_000, 1000), n);
+        let short = terms(Intake::Presum, 1000, 24);
+        let members = RoundTerms {
+            admission: admission(&registry),
+            ..short.clone()
+        };
+        let without = crossed(&servers, short, n, |_, c| c).await?;
+        let with = crossed(&servers, members, n, |client, c| {
+            c.signed_by(client, &registry)
+        })
+        .await?;
+        Ok(vec![
+            x_wing.figure("boundary_bytes_per_client_presum"),
+            x25519.figure("boundary_bytes_per_client_presum_x25519"),
+            Figure::of(
+                "boundary_bytes_per_client_registry",
+                &[with.per_client() - without.per_client()],
+            ),
+            Figure::of("boundary_bytes_per_offer", &[x_wing.offer]),
+        ])
+    })
+}
+
+/// What crossed in one round.
+struct Crossed {
+    clients: f64,
+    opening: f64,
+    contributions: f64,
+    closing: f64,
+    offer: f64,
+}
+
+impl Crossed {
+    fn per_client(&self) -> f64 {
+        (self.opening + self.contributions + self.closing) / self.clients
+    }
+
+    fn figure(&self, key: &'static str) -> Figure {
+        Figure::of(key, &[self.per_client()])
+            .part("contribution_bytes", &[self.contributions / self.clients])
+            .part("opening_bytes_a_round", &[self.opening])
+            .part("closing_bytes_a_round", &[self.closing])
+    }
+}
+
+async fn crossed(
+    servers: &Servers,
+    terms: RoundTerms,
+    clients: u64,
+    credential: impl Fn(u64, Contribution) -> Contribution,
+) -> Result<Crossed> {
+    let values = vec![0.25; terms.dimension as usize];
+    let elements = terms.dimension * u64::from(terms.ring_bits.get());
+    let round = OpenRound::open(servers.url(), terms).await?;
+    let id = round.binding.round_id();
+    let bytes = async || anyhow::Ok(round.parent.round(&id).await?.boundary_bytes as f64);
+    let opening = bytes().await?;
+    for client in 0..clients {
+        let contribution = UncheckedClient::new(client).contribute(&round.binding, &values);
+        round.send(credential(client, contribution)).await?;
+    }
+    let contributed = bytes().await?;
+    let nonce = ClientNonce::new([7; 32]);
+    round.parent.offer(&Target::Round(id), &nonce).await?;
+    let offered = bytes().await?;
+    let summary = round.parent.close(&id).await?;
+    ensure!(
+        summary.cohort_size.map(u64::from) == Some(clients),
+        "{clients} clients contributed, the cohort is {:?}",
+        summary.cohort_size
+    );
+    let vectors = 2.0 * elements.div_ceil(8) as f64;
+    Ok(Crossed {
+        clients: clients as f64,
+        opening,
+        contributions: contributed - opening,
+        closing: bytes().await? - offered - vectors,
+        offer: offered - contributed,
+    })
+}
+
+/// The first clients' keys among others that nobody has.
+fn registry_of(size: u64, clients: u64) -> Registry {
+    let other = |n: u64| {
+        let mut key = [0x5e; 32];
+        // Spread out, as keys are.
+        key[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        ClientId::new(key)
+    };
+    (0..clients)
+        .map(client_id)
+        .chain((clients..size).map(other))
+        .collect()
+}
