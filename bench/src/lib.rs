@@ -14,6 +14,7 @@ pub mod results;
 pub mod setup;
 
 mod clock;
+mod disk;
 mod probe;
 mod process;
 mod rounds;

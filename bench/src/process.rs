@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// A program that said where it listens.
@@ -47,20 +48,10 @@ impl Process {
         self.said["listening"].as_str().unwrap_or_default()
     }
 
-    /// CPU time of all its threads so far, to a hundredth of a second.
+    /// CPU time of all its threads so far, ended ones too.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        // The name in brackets may have spaces; after it, user and system time are 12th and 13th.
-        let (_, fields) = text.rsplit_once(") ").context("a process without a name")?;
-        let ticks: u64 = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        let per_second = sysconf(SysconfVar::CLK_TCK)?.context("this system has no clock ticks")?;
-        Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+        let pid = Pid::from_raw(self.child.id().try_into()?);
+        Ok(clock_gettime(clock_getcpuclockid(pid)?)?.into())
     }
 
     /// The most memory that it ever had resident, in bytes.

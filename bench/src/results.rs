@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::figure::{Figure, Goal, Key, Outcome};
 use crate::machine::Machine;
-use crate::measures::keys;
+use crate::measures::{NOT_ASKED, keys};
 use crate::setup::Scale;
 
 /// A whole run.
@@ -109,13 +109,13 @@ fn meets(goal: Option<Goal>, value: f64) -> bool {
     goal.is_none_or(|goal| goal.is_met(value))
 }
 
-/// One line a key.
+/// One line for each key that was asked for.
 #[must_use]
 pub fn table(figures: &[Figure]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{:<36} {:>10} {:<6} {:<10} {:<7} quartiles",
+        "{:<38} {:>10} {:<6} {:<10} {:<7} quartiles",
         "key", "value", "unit", "goal", ""
     );
     for key in keys() {
@@ -130,7 +130,7 @@ pub fn table(figures: &[Figure]) -> String {
                 };
                 writeln!(
                     text,
-                    "{:<36} {:>10} {:<6} {goal:<10} {verdict:<7} {} - {} ({})",
+                    "{:<38} {:>10} {:<6} {goal:<10} {verdict:<7} {} - {} ({})",
                     key.name,
                     rounded(spread.median),
                     key.unit,
@@ -139,13 +139,14 @@ pub fn table(figures: &[Figure]) -> String {
                     spread.turns
                 )
             }
+            Some(Outcome::Skipped(reason)) if reason == NOT_ASKED => Ok(()),
             Some(Outcome::Skipped(reason)) => {
-                writeln!(text, "{:<36} {:>10} {reason}", key.name, "skipped")
+                writeln!(text, "{:<38} {:>10} {reason}", key.name, "skipped")
             }
             Some(Outcome::Failed(reason)) => {
-                writeln!(text, "{:<36} {:>10} {reason}", key.name, "FAILED")
+                writeln!(text, "{:<38} {:>10} {reason}", key.name, "FAILED")
             }
-            None => writeln!(text, "{:<36} {:>10}", key.name, "FAILED"),
+            None => writeln!(text, "{:<38} {:>10}", key.name, "FAILED"),
         };
     }
     text

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::statvfs::statvfs;
 use sealsum_protocol::commitment::CommitmentBuilder;
 use sealsum_protocol::pack::unpack;
 use sealsum_protocol::{BlockLayout, Intake, RoundTerms, fixed};
@@ -12,6 +11,7 @@ use sealsum_testkit::UncheckedClient;
 
 use super::Measure;
 use crate::clock::timed;
+use crate::disk::has_room;
 use crate::figure::{Figure, Goal, Key};
 use crate::rounds::{OpenRound, Servers, Start, runtime, terms};
 use crate::setup::Setup;
@@ -39,15 +39,8 @@ fn run(setup: &Setup) -> Result<Vec<Figure>> {
     let d = setup.big_dimension;
     // Uploads, the sum, the aggregate, and a group of members' part of a sum.
     let needed = (u64::from(CLIENTS) + 4) * d * 4;
-    let disk = statvfs(&setup.scratch).context("asking how much room the disk has")?;
-    let free = disk.blocks_available() * disk.fragment_size();
-    ensure!(
-        free > needed,
-        "{} has {} MB free, the big model needs {} MB: name another folder with --scratch, or a smaller model with --dimension",
-        setup.scratch.display(),
-        free / 1_000_000,
-        needed / 1_000_000
-    );
+    has_room(&setup.scratch, needed)
+        .context("name another folder with --scratch, or a smaller model with --dimension")?;
     let servers = Servers::start_as(
         setup,
         &Start {

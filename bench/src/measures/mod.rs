@@ -4,10 +4,13 @@ mod big_model;
 mod boundary;
 mod client;
 mod memory;
+mod million;
 mod packing;
+mod parent_add;
 mod release;
 mod round_vs_plain;
 mod unmask;
+mod upload;
 mod wire;
 
 use anyhow::{Result, ensure};
@@ -31,10 +34,13 @@ pub const ALL: &[Measure] = &[
     client::MEASURE,
     packing::MEASURE,
     wire::MEASURE,
+    upload::MEASURE,
+    parent_add::MEASURE,
     boundary::MEASURE,
     memory::MEASURE,
     round_vs_plain::MEASURE,
     big_model::MEASURE,
+    million::MEASURE,
 ];
 
 /// Every key.
@@ -62,7 +68,7 @@ pub fn run(setup: &Setup, only: &[String], say: impl Fn(&str)) -> Result<Vec<Fig
         let asked = only.is_empty() || only.iter().any(|name| names.contains(&name.as_str()));
         let skipped = |reason| names.iter().map(move |key| Figure::skipped(key, reason));
         if !asked {
-            figures.extend(skipped("not asked for"));
+            figures.extend(skipped(NOT_ASKED));
         } else if measure.big && !setup.big {
             figures.extend(skipped("takes minutes and gigabytes: measured with --big"));
         } else {
@@ -78,3 +84,6 @@ pub fn run(setup: &Setup, only: &[String], say: impl Fn(&str)) -> Result<Vec<Fig
     }
     Ok(figures)
 }
+
+/// Why a key has no figure if others were named.
+pub const NOT_ASKED: &str = "not asked for";

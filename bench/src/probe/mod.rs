@@ -1,4 +1,6 @@
-//! What nothing beats: a keystream into a small buffer, a copy.
+//! What nothing beats: a keystream into a small buffer, a copy, an addition, bytes over loopback.
+
+pub(crate) mod tcp;
 
 use std::hint::black_box;
 
@@ -40,3 +42,24 @@ pub(crate) fn copy(bytes: u64) -> impl FnMut() {
         black_box(&mut to).copy_from_slice(black_box(&from));
     }
 }
+
+/// Adds that many bytes of 32-bit elements to as many others, both too large for any cache.
+pub(crate) fn add(bytes: u64) -> impl FnMut() {
+    let elements = (ADDED.min(bytes) / 4) as usize;
+    let (mut sum, more) = (vec![1_u32; elements], vec![2_u32; elements]);
+    move || {
+        let mut left = (bytes / 4) as usize;
+        while left > 0 {
+            let now = left.min(elements);
+            let (sum, more) = (black_box(&mut sum[..now]), black_box(&more[..now]));
+            for (sum, more) in sum.iter_mut().zip(more) {
+                *sum = sum.wrapping_add(*more);
+            }
+            left -= now;
+        }
+        black_box(&mut sum);
+    }
+}
+
+/// Bytes of each of the two: several times what a large cache holds.
+const ADDED: u64 = 128 << 20;
