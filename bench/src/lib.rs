@@ -6,6 +6,7 @@
 //! tests.
 
 pub mod figure;
+pub mod load;
 pub mod machine;
 pub mod measures;
 pub mod parts;

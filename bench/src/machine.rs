@@ -1,6 +1,7 @@
 //! The machine that figures are of: they mean little without it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub struct Machine {
     pub cores: usize,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// The file system of what rounds store: kind, and what it lies on.
+    pub disk: String,
     /// The kernel's release.
     pub kernel: String,
     /// The compiler.
@@ -25,9 +28,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one.
+    /// This one, with rounds stored in `scratch`.
     #[must_use]
-    pub fn here() -> Self {
+    pub fn here(scratch: &Path) -> Self {
         let cpu = read("/proc/cpuinfo");
         let field = |name: &str| field(&cpu, name).unwrap_or("unknown").to_owned();
         Self {
@@ -41,6 +44,7 @@ impl Machine {
             vaes: has_vaes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: memory_bytes(),
+            disk: disk(&read("/proc/mounts"), scratch),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             rustc: said("rustc", &["--version"]),
         }
@@ -73,22 +77,39 @@ pub fn date() -> String {
 /// The commit that is checked out here, with `-dirty` behind it if files differ from it.
 #[must_use]
 pub fn commit() -> String {
-    said(
-        "git",
-        &[
-            "describe",
-            "--always",
-            "--dirty",
-            "--abbrev=40",
-            "--exclude=*",
-        ],
-    )
+    let source = env!("CARGO_MANIFEST_DIR");
+    let describe = [
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+        "--exclude=*",
+    ];
+    said("git", &[&["-C", source][..], &describe].concat())
 }
 
 fn memory_bytes() -> u64 {
     let text = read("/proc/meminfo");
     let kib = field(&text, "MemTotal").and_then(|size| size.split(' ').next());
     kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// The mount that is nearest above a folder: the later one, if two are as near.
+fn disk(mounts: &str, folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            let (device, place, kind) = (words.next()?, words.next()?, words.next()?);
+            folder
+                .starts_with(place)
+                .then_some((place.len(), kind, device))
+        })
+        .max_by_key(|(length, ..)| *length)
+        .map_or("unknown".to_owned(), |(_, kind, device)| {
+            format!("{kind} on {device}")
+        })
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -122,5 +143,13 @@ mod tests {
         assert_eq!(field(text, "model name"), Some("Some CPU"));
         assert_eq!(field(text, "model"), Some("2"));
         assert_eq!(field(text, "mod"), None);
+    }
+
+    #[test]
+    fn a_folder_lies_on_the_nearest_mount_above_it() {
+        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /var/tmp tmpfs rw 0 0\n";
+        let on = |folder: &str| disk(mounts, Path::new(folder));
+        assert_eq!(on("/var/tmp/not-there"), "tmpfs on tmpfs");
+        assert_eq!(on("/var/tmp-not-there"), "ext4 on /dev/a");
     }
 }

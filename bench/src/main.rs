@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use sealsum_bench::figure::Figure;
+use sealsum_bench::load::{Load, be_busy};
 use sealsum_bench::machine::{Machine, commit, date, load_average};
 use sealsum_bench::results::{Results, by_key, failed, missed, table};
 use sealsum_bench::setup::{Scale, Setup};
@@ -49,6 +50,9 @@ struct Arguments {
     /// A folder on a disk, for what rounds store [default: beside this program].
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Keep so many processes busy meanwhile: ratios hold on a busy machine, absolute figures don't.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    load: usize,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -58,12 +62,16 @@ enum Command {
     /// Serve plain FedAvg: what a secure round is compared with.
     #[command(hide = true)]
     PlainServer(plain::Options),
+    /// Keep a core busy.
+    #[command(hide = true)]
+    Busy,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Some(Command::PlainServer(options)) => plain::serve(options).map(|()| true),
+        Some(Command::Busy) => be_busy().map(|()| true),
         None => run(&arguments),
     };
     match done {
@@ -95,16 +103,18 @@ fn run(arguments: &Arguments) -> Result<bool> {
         big: arguments.big,
         big_dimension: arguments.dimension,
     };
+    let _load = Load::start(arguments.load)?;
     let (date, commit, load_before) = (date(), commit(), load_average());
     let begun = Instant::now();
     let figures = measures::run(&setup, &arguments.only, |keys| {
         eprintln!("{:>6.1} s  {keys}", begun.elapsed().as_secs_f64());
     })?;
     let results = Results {
-        machine: Machine::here(),
+        machine: Machine::here(&setup.scratch),
         commit,
         date,
         scale: scale.name(),
+        busy_processes: arguments.load,
         load_before,
         load_after: load_average(),
         figures: by_key(&figures),

@@ -22,9 +22,11 @@ pub struct Results {
     pub date: String,
     /// `full` or `quick`.
     pub scale: &'static str,
-    /// Before the run: one of its own cores busy makes 1.
+    /// Processes that were kept busy on purpose.
+    pub busy_processes: usize,
+    /// Load average before the run: one of its own cores busy makes 1.
     pub load_before: [f64; 3],
-    /// After it.
+    /// The same after it.
     pub load_after: [f64; 3],
     /// By key.
     pub figures: BTreeMap<&'static str, Value>,

@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// A folder on a disk, for what rounds store; by default the one of the built programs.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Keep so many processes busy meanwhile: ratios hold on a busy machine, absolute figures don't.
+    #[arg(long, value_name = "N")]
+    load: Option<usize>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<bool> {
@@ -43,6 +46,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     build.args(["build", "--release", "--locked", "-p", "sealsum-bench"]);
     let status = build.status().context("cargo build did not start")?;
     ensure!(status.success(), "the bench does not build");
+
+    if options.big && workspace::root().join(MILLION).exists() {
+        let mut build = workspace::cargo();
+        build.args(["build", "--release", "--locked"]);
+        build.args(["-p", "sealsum-enclave-core", "--example", "million"]);
+        let status = build.status().context("cargo build did not start")?;
+        ensure!(
+            status.success(),
+            "the simulation of a million clients does not build"
+        );
+    }
 
     let program = workspace::target_dir()?.join("release/sealsum-bench");
     let mut bench = std::process::Command::new(&program);
@@ -59,6 +73,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if let Some(dimension) = options.dimension {
         bench.args(["--dimension", &dimension.to_string()]);
     }
+    if let Some(load) = options.load {
+        bench.args(["--load", &load.to_string()]);
+    }
     if let Some(out) = options.out() {
         bench.arg("--out").arg(out);
     }
@@ -72,10 +89,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 impl Options {
-    /// A part of the figures, or hasty ones, don't overwrite all of them unasked.
+    /// A part of the figures, hasty ones or those of a busy machine don't overwrite unasked.
     fn out(&self) -> Option<PathBuf> {
-        let whole = self.only.is_empty() && !self.quick;
+        let whole = self.only.is_empty() && !self.quick && self.load.is_none();
         let usual = || whole.then(|| workspace::root().join("bench/results.json"));
         self.out.clone().or_else(usual)
     }
 }
+
+/// The simulation of one enclave with very many clients.
+const MILLION: &str = "enclave/core/examples/million";

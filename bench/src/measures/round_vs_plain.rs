@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use sealsum_client::{BaseModel, Parent, Selection};
@@ -16,7 +16,7 @@ use sealsum_protocol::{Intake, RoundId, RoundTerms};
 use sealsum_testkit::{UncheckedClient, sign};
 
 use super::Measure;
-use crate::figure::{Figure, Goal, Key};
+use crate::figure::{Figure, Goal, Key, Spread};
 use crate::plain;
 use crate::process::Process;
 use crate::rounds::{
@@ -85,6 +85,10 @@ fn run(setup: &Setup) -> Result<Vec<Figure>> {
     };
     let figure = Figure::of("round_vs_plain", &ratios(&ours, |leg| leg.wall));
     let figure = with(with(figure, "ours", &ours), "plain", &plain);
+    let alone = runtime.block_on(stage.alone(LAST_NUMBER))?;
+    let figure = alone.iter().fold(figure, |figure, (name, ms)| {
+        figure.part(&format!("alone_{name}"), &[*ms])
+    });
     Ok(vec![
         figure.note(&format!(
             "{} sites at work at a time; per-site parts are means",
@@ -195,18 +199,29 @@ impl Stage {
         meter.lap("closing_s");
         let aggregate = self.sites[0].collect(&id).await?;
         meter.lap("collecting_s");
-        let mean_ms = |of: fn(&Took) -> Duration| {
-            took.iter().map(of).sum::<Duration>().as_secs_f64() * 1e3 / took.len() as f64
-        };
         let mut cost = meter.stop()?;
-        cost.parts.extend([
-            ("site_opening_ms", mean_ms(|took| took.opening)),
-            ("site_reading_ms", mean_ms(|took| took.reading)),
-            ("site_joining_ms", mean_ms(|took| took.joining)),
-            ("site_sealing_ms", mean_ms(|took| took.sealing)),
-            ("site_uploading_ms", mean_ms(|took| took.uploading)),
-        ]);
+        cost.parts.extend(means(&took));
         Ok((cost, aggregate.values))
+    }
+
+    /// Some sites with nobody beside them, ours and plain ones by turns: where a site's time goes.
+    async fn alone(&self, number: u64) -> Result<Vec<(&'static str, f64)>> {
+        let (base_path, base_model) = self.base_model(number)?;
+        let parent = Parent::new(self.servers.url())?;
+        let terms = self.terms(number, &base_model);
+        let id: RoundId = parent.open_round(&sign(terms)).await?.round_id.parse()?;
+        let (mut took, mut plain) = (Vec::new(), Vec::new());
+        for (n, site) in (0..).zip(self.sites.iter().take(ALONE)) {
+            let update = self.update(n);
+            took.push(site.take_part(id, &base_path, &update).await?);
+            let begun = Instant::now();
+            plain::send(self.plain.listening(), n, &update).await?;
+            plain.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+        parent.abort(&id).await?;
+        let mut parts = means(&took);
+        parts.push(("plain_site_ms", Spread::of(&plain).median));
+        Ok(parts)
     }
 
     async fn plain(&self) -> Result<(Cost, Vec<f32>)> {
@@ -271,10 +286,28 @@ impl Stage {
     }
 }
 
+/// What a site's steps took on average, in ms.
+fn means(took: &[Took]) -> Vec<(&'static str, f64)> {
+    let mean = |of: fn(&Took) -> Duration| {
+        took.iter().map(of).sum::<Duration>().as_secs_f64() * 1e3 / took.len() as f64
+    };
+    vec![
+        ("site_opening_ms", mean(|took| took.opening)),
+        ("site_reading_ms", mean(|took| took.reading)),
+        ("site_joining_ms", mean(|took| took.joining)),
+        ("site_sealing_ms", mean(|took| took.sealing)),
+        ("site_uploading_ms", mean(|took| took.uploading)),
+    ]
+}
+
 /// Numbers within a clip of 1, different for each `seed`.
 fn values(seed: f32, dimension: u64) -> impl Iterator<Item = f32> {
     (0..dimension).map(move |i| (i as f32 * 0.618_034 * seed + seed).fract() * 1.9 - 0.95)
 }
 
+/// Sites that work alone.
+const ALONE: usize = 20;
+/// A round's number that no turn has.
+const LAST_NUMBER: u64 = 1_000;
 /// Different updates; sites share them.
 const UPDATES: usize = 8;

@@ -1,8 +1,12 @@
 //! Who sends sound contributions without being a whole client: for what does not depend on policy,
 //! ledger or evidence. The parent and its enclave can't tell the difference.
 
+use std::convert::Infallible;
+
 use anyhow::{Result, ensure};
-use reqwest::Client;
+use futures_util::stream;
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Body, Client};
 use sealsum_client::Parent;
 use sealsum_protocol::{RoundBinding, RoundTerms, upload};
 use sealsum_testkit::{Contribution, sign};
@@ -28,12 +32,16 @@ impl OpenRound {
 
     /// Uploads a contribution.
     pub(crate) async fn send(&self, contribution: Contribution) -> Result<()> {
-        let Contribution { header, mut body } = contribution;
-        // In front of what is there: the body may be hundreds of megabytes.
-        body.splice(..0, upload::prefix(&header));
+        let Contribution { header, body } = contribution;
+        let prefix = upload::prefix(&header);
+        let length = prefix.len() + body.len();
+        // As two pieces: the body may be hundreds of megabytes, too many to move.
+        let pieces = [prefix, body].map(Ok::<_, Infallible>);
         let path = format!("rounds/{}/contributions/{}", header.round_id, header.client);
         let url = format!("{}v1/{path}", self.parent.url());
-        let response = self.http.put(url).body(body).send().await?;
+        let request = self.http.put(url).header(CONTENT_LENGTH, length);
+        let body = Body::wrap_stream(stream::iter(pieces));
+        let response = request.body(body).send().await?;
         let status = response.status();
         ensure!(status.is_success(), "{status}: {}", response.text().await?);
         Ok(())
