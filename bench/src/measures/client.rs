@@ -15,13 +15,19 @@ pub(super) const MEASURE: Measure = Measure {
             name: "client_vs_limit",
             unit: "ratio",
             goal: Some(Goal::AtMost(1.3)),
-            what: "CPU time of quantizing, clipping, stochastic rounding and masking d = 1e6 numbers in 32 bits / CPU time of two keystreams and one copy of 4 x d bytes",
+            what: "CPU time of quantizing, clipping, stochastic rounding and masking d = 1e6 32-bit floats in 32 bits / CPU time of two keystreams and one copy of 4 x d bytes",
+        },
+        Key {
+            name: "client_f64_vs_limit",
+            unit: "ratio",
+            goal: None,
+            what: "the same of 64-bit floats",
         },
         Key {
             name: "client_nearest_vs_limit",
             unit: "ratio",
             goal: Some(Goal::AtMost(1.3)),
-            what: "the same with nearest rounding / one keystream and one copy",
+            what: "client_vs_limit with nearest rounding / one keystream and one copy",
         },
         Key {
             name: "client_seal_vs_limit",
@@ -47,9 +53,14 @@ fn run(setup: &Setup) -> Result<Vec<Figure>> {
             .part("ours_ms", &turns.ours_ms())
             .part("limit_ms", &turns.limit_ms())
     };
+    let stochastic = Rounding::Stochastic;
     Ok(vec![
-        beside("client_vs_limit", client("", d, Rounding::Stochastic)),
-        beside("client_nearest_vs_limit", client("", d, Rounding::Nearest)),
+        beside("client_vs_limit", client::<f32>("", d, stochastic)),
+        beside("client_f64_vs_limit", client::<f64>("", d, stochastic)),
+        beside(
+            "client_nearest_vs_limit",
+            client::<f32>("", d, Rounding::Nearest),
+        ),
         beside("client_seal_vs_limit", client_seal("", d)),
     ])
 }

@@ -3,31 +3,42 @@
 
 use std::hint::black_box;
 
-use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::{EncodedUpdate, Intake, MaskSeed, RoundParams, RoundTerms, Rounding};
+use sealsum_protocol::fixed::{Number, OutOfRange, RoundingSeed};
+use sealsum_protocol::pack::pack;
+use sealsum_protocol::{
+    EncodeError, Encoding, Intake, MaskSeed, RoundParams, RoundTerms, Rounding,
+};
 use sealsum_testkit::{ScriptedParent, UncheckedClient};
 
-use super::{Part, vector};
+use super::Part;
 use crate::probe::{copy, keystream};
 use crate::rounds::{Core, terms};
 
-/// Everything but packing, commitment and key agreement.
-pub(crate) fn client(key: &str, dimension: u64, rounding: Rounding) -> Part {
+/// Everything but commitment and key agreement; 32 bits are packed by copying.
+pub(crate) fn client<V: Number + From<f32> + 'static>(
+    key: &str,
+    dimension: u64,
+    rounding: Rounding,
+) -> Part {
     let params = RoundParams::new(of_32_bits(dimension, rounding)).expect("they fit");
-    let values = values(dimension);
+    let values: Vec<V> = values(dimension).map(V::from).collect();
     let seed = MaskSeed::new(&[7; 32]);
-    let mut masked = vector(params.layout());
+    let mut masked = Vec::with_capacity(dimension as usize * 4);
     Part {
         key: key.to_owned(),
         ours: Box::new(move || {
-            let seed_of_rounding = RoundingSeed::new([9; 32]);
-            let encoded =
-                EncodedUpdate::encode(&params, &values, 1, OutOfRange::Clamp, &seed_of_rounding);
-            assert!(black_box(encoded).is_ok());
+            let rounding = RoundingSeed::new([9; 32]);
+            let update = Encoding::new(&params, &values, 1, OutOfRange::Clamp, &rounding);
             let mut mask = seed.expand(params.layout().bits());
-            for (index, block) in (0..).zip(&mut masked) {
-                assert!(mask.wrapping_add_to(index, block).is_ok());
-            }
+            masked.clear();
+            let clamped = update.and_then(|update| {
+                update.for_each_block(|index, block| {
+                    assert!(mask.wrapping_add_to(index, block).is_ok());
+                    masked.extend_from_slice(&pack(block));
+                    Ok::<_, EncodeError>(())
+                })
+            });
+            assert!(black_box(clamped).is_ok());
         }),
         limit: limit(dimension, rounding),
     }
@@ -37,7 +48,7 @@ pub(crate) fn client(key: &str, dimension: u64, rounding: Rounding) -> Part {
 pub(crate) fn client_seal(key: &str, dimension: u64) -> Part {
     let terms = of_32_bits(dimension, Rounding::Stochastic);
     let binding = ScriptedParent::open(&mut Core::new(), terms).binding;
-    let values = values(dimension);
+    let values: Vec<_> = values(dimension).map(f64::from).collect();
     Part {
         key: key.to_owned(),
         ours: Box::new(move || {
@@ -69,8 +80,6 @@ fn of_32_bits(dimension: u64, rounding: Rounding) -> RoundTerms {
 }
 
 /// Within the clip of 1, none of them a multiple of a step.
-fn values(dimension: u64) -> Vec<f64> {
-    (0..dimension)
-        .map(|i| (i as f64 * 0.618_034).fract() * 1.9 - 0.95)
-        .collect()
+fn values(dimension: u64) -> impl Iterator<Item = f32> {
+    (0..dimension).map(|i| ((i as f64 * 0.618_034).fract() * 1.9 - 0.95) as f32)
 }

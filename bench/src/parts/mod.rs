@@ -30,8 +30,9 @@ pub fn all(dimension: u64) -> Vec<Part> {
         unmask("unmask_vs_keystream", dimension, 32, 50),
         unmask("unmask_19_bits_vs_keystream", dimension, 19, 50),
         unmask("unmask_64_bits_vs_keystream", dimension, 64, 25),
-        client("client_vs_limit", dimension, Rounding::Stochastic),
-        client("client_nearest_vs_limit", dimension, Rounding::Nearest),
+        client::<f32>("client_vs_limit", dimension, Rounding::Stochastic),
+        client::<f64>("client_f64_vs_limit", dimension, Rounding::Stochastic),
+        client::<f32>("client_nearest_vs_limit", dimension, Rounding::Nearest),
         client_seal("client_seal_vs_limit", dimension),
     ];
     for bits in WIDTHS {

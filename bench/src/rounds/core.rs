@@ -6,7 +6,7 @@ use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::messages::{Close, Contribute, ReleaseBlock};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
-    Command, Digest, EncodedUpdate, Intake, Reply, RoundId, RoundParams, RoundTerms,
+    Command, Digest, Encoding, Intake, Reply, RoundId, RoundParams, RoundTerms,
 };
 use sealsum_testkit::{Contribution, Link, ScriptedParent, TestClock, TestNsm, UncheckedClient};
 
@@ -108,8 +108,8 @@ impl Releasing {
 pub(crate) const RELEASES: usize = 3;
 
 /// An update of one element: what it is masked into is thrown away.
-fn short_update() -> EncodedUpdate {
+fn short_update() -> Encoding<'static> {
     let params = RoundParams::new(terms(Intake::Presum, 1, 32)).expect("they fit");
     let seed = RoundingSeed::new([9; 32]);
-    EncodedUpdate::encode(&params, &[0.5], 1, OutOfRange::Clamp, &seed).expect("it fits")
+    Encoding::new(&params, &[0.5], 1, OutOfRange::Clamp, &seed).expect("it fits")
 }
