@@ -50,7 +50,7 @@ impl Turns {
         limit();
         let one = |turn: usize| {
             // Who goes first alternates too.
-            if turn % 2 == 0 {
+            if turn.is_multiple_of(2) {
                 let ours = clock.time(ours);
                 (ours, clock.time(limit))
             } else {

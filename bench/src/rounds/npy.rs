@@ -13,7 +13,7 @@ pub(crate) fn write(path: &Path, values: impl Iterator<Item = f32>) -> Result<()
         numbers.len() / 4
     );
     // The header's end is at a multiple of 64 bytes, and a line break.
-    while (BEFORE_HEADER + header.len() + 1) % 64 != 0 {
+    while !(BEFORE_HEADER + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');
