@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use sealsum_protocol::fixed::{Number, OutOfRange, RoundingSeed};
-use sealsum_protocol::pack::pack;
+use sealsum_protocol::pack::pack_into;
 use sealsum_protocol::{
     EncodeError, Encoding, Intake, MaskSeed, RoundParams, RoundTerms, Rounding,
 };
@@ -34,7 +34,7 @@ pub(crate) fn client<V: Number + From<f32> + 'static>(
             let clamped = update.and_then(|update| {
                 update.for_each_block(|index, block| {
                     assert!(mask.wrapping_add_to(index, block).is_ok());
-                    masked.extend_from_slice(&pack(block));
+                    pack_into(block, &mut masked);
                     Ok::<_, EncodeError>(())
                 })
             });
