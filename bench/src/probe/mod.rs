@@ -10,9 +10,10 @@ use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 
 /// Makes that many bytes of AES-256-CTR, 16 KiB at a time.
 ///
-/// One copy of it, with one call of the cipher: only then does the compiler put the cipher's code
-/// together to what the processor can do. With two callers it has been seen to leave parts of it out
-/// of line, at less than half the speed, and a limit that is too low makes everything look good.
+/// One copy of it, with one call of the cipher, in a crate of one codegen unit: only then does the
+/// compiler put the cipher's code together to what the processor can do. Otherwise it has been seen to
+/// leave parts of it out of line, at less than half the speed, and a limit that is too low makes
+/// everything look good.
 #[inline(never)]
 pub(crate) fn keystream(bytes: u64) {
     let mut buffer = [0; 16 * 1024];
