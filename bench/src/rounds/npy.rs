@@ -28,7 +28,7 @@ pub(crate) fn write(path: &Path, values: impl Iterator<Item = f32>) -> Result<()
     Ok(std::fs::write(path, bytes)?)
 }
 
-/// What follows the header of a file that [`write`] wrote.
+/// What follows the header of a file that [`write()`] wrote.
 pub(crate) fn numbers(file: Vec<u8>) -> Result<Bytes> {
     ensure!(
         file.len() >= BEFORE_HEADER,
