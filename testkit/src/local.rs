@@ -1,5 +1,6 @@
 //! An enclave in this process.
 
+use core::num::NonZeroUsize;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,9 +31,20 @@ impl LocalEnclave {
     /// A fresh enclave with another ceiling, in bytes.
     #[must_use]
     pub fn with_memory(seed: u64, ceiling: u64) -> Self {
+        Self::start(seed, ceiling, NonZeroUsize::MIN)
+    }
+
+    /// A fresh enclave with the production memory ceiling that works on so many threads.
+    #[must_use]
+    pub fn with_threads(seed: u64, threads: usize) -> Self {
+        Self::start(seed, MEMORY_CEILING, NonZeroUsize::new(threads).unwrap())
+    }
+
+    fn start(seed: u64, ceiling: u64, threads: NonZeroUsize) -> Self {
         let (nsm, clock) = (TestNsm::new(seed), TestClock::default());
         let broken = nsm.broken();
-        let enclave = Rc::new(RefCell::new(Enclave::new(nsm, clock.clone(), ceiling)));
+        let enclave = Enclave::new(nsm, clock.clone(), ceiling).with_threads(threads);
+        let enclave = Rc::new(RefCell::new(enclave));
         Self {
             enclave,
             connection: ConnectionId(1),

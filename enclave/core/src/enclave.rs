@@ -1,5 +1,6 @@
 //! The enclave: its rounds, and the way of each command to the right one.
 
+use core::num::NonZeroUsize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sealsum_protocol::messages::{
@@ -13,6 +14,7 @@ use crate::round::collecting::Collecting;
 use crate::round::{Ended, Round};
 use crate::seams::{Clock, Nsm};
 use crate::stack;
+use crate::workers::Workers;
 
 /// Names one connection among those that live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +48,7 @@ pub struct Enclave<N, C> {
     /// Of those, what the enclave aborted by itself and nobody has asked for yet.
     unfetched: BTreeSet<RoundId>,
     shutting_down: bool,
+    workers: Workers,
 }
 
 impl<N: Nsm, C: Clock> Enclave<N, C> {
@@ -59,6 +62,17 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             ended: VecDeque::new(),
             unfetched: BTreeSet::new(),
             shutting_down: false,
+            workers: Workers::new(NonZeroUsize::MIN),
+        }
+    }
+
+    /// The same enclave, with a command's work shared out among `threads`, at most 16. Their
+    /// number changes no reply.
+    #[must_use]
+    pub fn with_threads(self, threads: NonZeroUsize) -> Self {
+        Self {
+            workers: Workers::new(threads),
+            ..self
         }
     }
 
@@ -204,10 +218,11 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
     }
 
     fn release(&mut self, block: &ReleaseBlock, body: &[u8]) -> Result<Answer, Refusal> {
+        let workers = self.workers;
         let (released, body) = self
             .round(&block.round_id)?
             .releasing()?
-            .release(block, body)?;
+            .release(block, body, workers)?;
         Ok(Answer {
             reply: Reply::Released(released),
             body,

@@ -41,6 +41,7 @@ mod session;
 mod stack;
 mod staging;
 mod unmask;
+mod workers;
 
 pub use enclave::{Answer, ConnectionId, Enclave};
 pub use memory::MEMORY_CEILING;

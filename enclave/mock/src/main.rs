@@ -24,6 +24,7 @@ mod shared;
 mod signals;
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -78,7 +79,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..SoftNsmConfig::new(measured)?
     };
     let nsm = MockNsm(SoftNsm::new(&root, config).context("the software NSM does not start")?);
-    let enclave = Enclave::new(nsm, ProcessClock::start(), arguments.memory_ceiling());
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let enclave =
+        Enclave::new(nsm, ProcessClock::start(), arguments.memory_ceiling()).with_threads(threads);
     say_ready(&listener.address()?, &measured)?;
     crew::serve(listener, enclave, signals, arguments.grace())
         .context("can't start the threads that serve connections")

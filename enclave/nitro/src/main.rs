@@ -50,8 +50,10 @@ mod serve;
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
 use std::panic;
 use std::process::ExitCode;
+use std::thread;
 
 use sealsum_enclave_core::Enclave;
 use vsock::{VMADDR_CID_ANY, VsockListener};
@@ -122,7 +124,9 @@ fn serve(port: u32, is_init: bool) -> Result<(), Failure> {
     let digest = constants::digest(&constants::text(port));
     let expected = constants::register(&digest);
     device.extend_and_lock(constants::REGISTER, &digest, &expected)?;
-    let enclave = Enclave::new(device, BootClock::start(), ceiling);
+    // A kernel that does not say has one processor, as far as we know.
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let enclave = Enclave::new(device, BootClock::start(), ceiling).with_threads(threads);
     let (ready, chore): (fn(), fn()) = if is_init {
         (host::send_heartbeat, init::bury_orphans)
     } else {

@@ -16,6 +16,7 @@ use super::Ended;
 use crate::memory::Reservation;
 use crate::secret_blocks::SecretBlocks;
 use crate::unmask::unmask;
+use crate::workers::Workers;
 
 /// Where the aggregate comes from.
 pub(crate) enum Source {
@@ -101,6 +102,7 @@ impl Releasing {
         &mut self,
         block: &ReleaseBlock,
         body: &[u8],
+        workers: Workers,
     ) -> Result<(ReleasedBlock, Vec<u8>), Refusal> {
         let place = usize::try_from(block.index).map_err(|_| Refusal::NoMoreOfThisBlock)?;
         let record = self
@@ -126,7 +128,7 @@ impl Releasing {
                     .ok_or(Refusal::NoMoreOfThisBlock)?;
                 let mut sum =
                     unpack(body, layout.bits(), elements).map_err(|_| Refusal::NotOfTheSum)?;
-                unmask(&mut sum, block.index, seeds)?;
+                unmask(&mut sum, block.index, seeds, workers)?;
                 pack(&sum)
             }
         };
