@@ -4,7 +4,7 @@
 //! Each search has its twin: what must still be there is found by the same search.
 
 use sealsum_e2e::{MemoryImage, Target};
-use sealsum_protocol::messages::{Close, Contribute};
+use sealsum_protocol::messages::{Close, Contribute, ContributeMany, HEADERS_LIMIT, Verdict};
 use sealsum_protocol::{Command, KemSuite, Refusal, Reply, RoundTerms};
 use sealsum_testkit::{
     Contribution, KnownSecrets, Link as _, ScriptedParent, SocketLink, UncheckedClient,
@@ -98,6 +98,75 @@ fn seeds_go_with_their_round(terms: RoundTerms) {
     assert_held(&target, &more, "before the abort");
     assert!(matches!(aborted.abort(&mut link), Reply::Aborted(_)));
     assert_erased(&target, &more, "after the abort");
+}
+
+/// Adversary: whoever reads the enclave's memory after many headers came at once, of which some
+/// were opened for nothing, and after masks were taken off on several threads.
+#[test]
+fn i03_seeds_that_threads_opened_or_used_are_gone() {
+    for kem in [KemSuite::X25519, KemSuite::XWing] {
+        seeds_go_with_the_threads_that_held_them(RoundTerms { kem, ..presum() });
+    }
+}
+
+fn seeds_go_with_the_threads_that_held_them(terms: RoundTerms) {
+    let target = Target::start(&[]);
+    let mut link = target.link();
+    // With so many elements and clients, a block is unmasked on two threads if there are.
+    let large = RoundTerms {
+        dimension: 16_384,
+        max_cohort: 72,
+        ..terms
+    };
+    let mut parent = ScriptedParent::open(&mut link, large);
+    let crowd: Vec<_> = (100..166)
+        .map(|n| UncheckedClient::new(n).contribute(&parent.binding, &vec![0.25; 16_384]))
+        .collect();
+    for some in crowd.chunks(HEADERS_LIMIT) {
+        let verdicts = contribute_many(&mut link, &mut parent, some);
+        assert!(verdicts.iter().all(is_in), "{verdicts:?}");
+    }
+    // There is room for six more, and twelve come, all of which are opened.
+    let all: Vec<_> = (0_u8..12)
+        .map(|n| known(&parent, n.into(), 0.123_456_79 + f32::from(n) / 16.0))
+        .collect();
+    let headers: Vec<_> = all.iter().map(|known| known.contribution.clone()).collect();
+    let verdicts = contribute_many(&mut link, &mut parent, &headers);
+    let (taken, late) = all.split_at(6);
+    for (place, verdict) in verdicts.iter().enumerate() {
+        assert_eq!(is_in(verdict), place < 6, "{verdict:?}");
+    }
+    assert_held(&target, taken, "of those who are in");
+    assert_erased(&target, late, "of those who came late");
+
+    parent.close(&mut link).unwrap();
+    parent.release(&mut link);
+    assert_erased(&target, &all, "after the release");
+}
+
+fn contribute_many(
+    link: &mut SocketLink,
+    parent: &mut ScriptedParent,
+    contributions: &[Contribution],
+) -> Vec<Verdict> {
+    let many = ContributeMany {
+        round_id: parent.round_id(),
+        headers: contributions
+            .iter()
+            .map(|one| one.header.clone().into())
+            .collect(),
+    };
+    let Reply::Verdicts(verdicts) = link.say(Command::ContributeMany(Box::new(many))) else {
+        panic!("no verdicts");
+    };
+    let taken = contributions.iter().zip(&verdicts);
+    let taken = taken.filter(|(_, verdict)| is_in(verdict));
+    parent.accepted.extend(taken.map(|(one, _)| one.clone()));
+    verdicts
+}
+
+fn is_in(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accepted(_))
 }
 
 /// Adversary: whoever reads the enclave's memory after updates were added, refused or cut off.

@@ -81,6 +81,22 @@ pub struct Signed<T> {
 }
 
 impl<T: Statement> Signed<T> {
+    /// A statement and a signature that came apart. Whether they belong together is for whoever
+    /// verifies it to find.
+    #[must_use]
+    pub const fn from_parts(statement: T, signature: Signature) -> Self {
+        Self {
+            statement,
+            signature,
+        }
+    }
+
+    /// The signature, for those who have the statement from elsewhere.
+    #[must_use]
+    pub const fn signature(&self) -> Signature {
+        self.signature
+    }
+
     /// Checks the signature by the round's receipt key and that the statement is
     /// about that round.
     ///

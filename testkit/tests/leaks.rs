@@ -2,7 +2,7 @@
 //! that its clients and itself had (I10).
 
 use sealsum_enclave_core::RELEASE_TIMEOUT_MS;
-use sealsum_protocol::messages::{Acknowledge, Attest, Status};
+use sealsum_protocol::messages::{Acknowledge, Attest, ContributeMany, Status};
 use sealsum_protocol::{Command, Digest, Intake, Reply, RingBits, RoundTerms};
 use sealsum_testkit::hostile::{Mischief, Tape, doubled, shuffled};
 use sealsum_testkit::{
@@ -45,7 +45,7 @@ fn i10_no_answer_of_a_hostile_round_has_a_known_secret() {
 }
 
 fn hostile_round(seed: u64, intake: Intake, end: End, secrets: &mut KnownSecrets) -> Vec<Vec<u8>> {
-    let enclave = LocalEnclave::new(seed);
+    let enclave = LocalEnclave::with_threads(seed, 2);
     let mut tape = Tape::new(enclave.connect(2));
     // Two blocks, padding behind the last, and room for every coordinate to be told apart.
     let odd = RoundTerms {
@@ -93,6 +93,23 @@ fn hostile_round(seed: u64, intake: Intake, end: End, secrets: &mut KnownSecrets
             parent.relay(&mut tape, &attempt).unwrap_err();
         }
     }
+    // Whoever is in comes again, all at once, with copies of each.
+    let at_once: Vec<_> = parent
+        .accepted
+        .iter()
+        .flat_map(|known| [known.clone(), known.copied_by(70)])
+        .map(|one| one.header.into())
+        .collect();
+    let many = ContributeMany {
+        round_id,
+        headers: at_once.clone(),
+    };
+    let said = tape.say(Command::ContributeMany(Box::new(many)));
+    assert_eq!(
+        matches!(&said, Reply::Verdicts(verdicts) if verdicts.len() == at_once.len()),
+        intake == Intake::Presum,
+        "{said:?}"
+    );
     let nonce = Digest::new([1; 32]);
     let _ = tape.say(Command::Attest(Attest { round_id, nonce }));
     let _ = tape.say(Command::Describe);

@@ -4,7 +4,8 @@ use core::num::NonZeroUsize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sealsum_protocol::messages::{
-    Attest, Description, Evidence, OpenRound, Opened, ReleaseBlock, RoundStatus, StageBlock,
+    Attest, ContributeMany, Description, Evidence, HEADERS_LIMIT, OpenRound, Opened, ReleaseBlock,
+    RoundStatus, StageBlock, Verdict,
 };
 use sealsum_protocol::{Command, Digest, Refusal, Reply, RoundId, VERSION};
 
@@ -143,6 +144,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
                     .contribute(connection, header)?
                     .into()
             }
+            Command::ContributeMany(many) => Reply::Verdicts(self.contribute_many(*many)?).into(),
             Command::StageBlock(block) => self.stage(connection, &block, body)?.into(),
             Command::Close(close) => {
                 let now = self.clock.monotonic_millis();
@@ -204,6 +206,21 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         Ok(Evidence {
             document: document.into(),
         })
+    }
+
+    fn contribute_many(&mut self, many: ContributeMany) -> Result<Vec<Verdict>, Refusal> {
+        let ContributeMany { round_id, headers } = many;
+        if headers.is_empty() || headers.len() > HEADERS_LIMIT {
+            return Err(Refusal::Malformed);
+        }
+        let headers: Vec<_> = headers
+            .into_iter()
+            .map(|header| header.in_round(round_id))
+            .collect();
+        let workers = self.workers;
+        self.round(&round_id)?
+            .collecting()?
+            .contribute_many(&headers, workers)
     }
 
     fn stage(

@@ -8,6 +8,8 @@ use core::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::thread;
 
+use crate::stack;
+
 /// How many threads share a command's work.
 #[derive(Clone, Copy)]
 pub(crate) struct Workers {
@@ -22,6 +24,25 @@ impl Workers {
             threads: threads.min(THREADS_LIMIT),
             stack_bytes: STACK_BYTES,
         }
+    }
+
+    /// What `each` makes of every item, in order; shares of `least` items or more are worth a thread.
+    pub(crate) fn map<T: Sync, R: Send>(
+        self,
+        items: &[T],
+        least: usize,
+        each: impl Fn(&T) -> R + Sync,
+    ) -> Vec<R> {
+        let mut all = Vec::with_capacity(items.len());
+        let others = self.share_out(
+            items,
+            least,
+            stack::erase_dead_frames,
+            |share| all.extend(share.iter().map(&each)),
+            |share| share.iter().map(&each).collect::<Vec<_>>(),
+        );
+        all.extend(others.into_iter().flatten());
+        all
     }
 
     /// Cuts `items` into as many shares as there are threads, or as `least` items for each make:
@@ -91,7 +112,6 @@ mod tests {
     use std::thread::ThreadId;
 
     use super::*;
-    use crate::stack;
 
     fn workers(threads: usize) -> Workers {
         Workers::new(NonZeroUsize::new(threads).unwrap())

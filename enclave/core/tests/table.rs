@@ -2,7 +2,8 @@
 
 use sealsum_enclave_core::RELEASE_TIMEOUT_MS;
 use sealsum_protocol::messages::{
-    Acknowledge, Attest, Close, Contribute, Finish, OpenRound, ReleaseBlock, StageBlock, Status,
+    Acknowledge, Attest, Close, Contribute, ContributeMany, Finish, OpenRound, ReleaseBlock,
+    StageBlock, Status, Verdict,
 };
 use sealsum_protocol::{Command, Digest, Intake, Reply};
 use sealsum_testkit::{Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, terms};
@@ -23,12 +24,13 @@ const STATES: [&str; 13] = [
     "shut down while staging",
 ];
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "open",
     "attest",
     "contribute: new",
     "contribute: same",
     "contribute: other of same client",
+    "contribute many: new, same, other",
     "stage: awaited",
     "stage: other",
     "close: honest",
@@ -145,6 +147,15 @@ fn carry_out(scene: &mut Scene, command: &str) -> Reply {
             vec![],
         ),
         "contribute: other of same client" => (contribute(&scene.other), vec![]),
+        "contribute many: new, same, other" => {
+            let same = scene.parent.accepted.first().unwrap_or(&scene.newcomer);
+            let headers = [&scene.newcomer, same, &scene.other];
+            let many = ContributeMany {
+                round_id,
+                headers: headers.map(|one| one.header.clone().into()).into(),
+            };
+            (Command::ContributeMany(Box::new(many)), vec![])
+        }
         "stage: awaited" => (stage(0), block),
         "stage: other" => (stage(1), block),
         "close: honest" => (Command::Close(scene.parent.honest_close()), vec![]),
@@ -200,6 +211,13 @@ fn name(reply: &Reply) -> String {
         Reply::Opened(_) => "opened".into(),
         Reply::Evidence(_) => "evidence".into(),
         Reply::Accepted(_) => "accepted".into(),
+        Reply::Verdicts(verdicts) => {
+            let each = verdicts.iter().map(|verdict| match verdict {
+                Verdict::Accepted(_) => "accepted",
+                Verdict::Refused(refusal) => refusal.code(),
+            });
+            each.collect::<Vec<_>>().join(", ")
+        }
         Reply::Released(block) => format!("block {}", block.index),
         Reply::Receipt(_) => "receipt".into(),
         Reply::Acknowledged => "acknowledged".into(),

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use sealsum_protocol::commitment::is_block_of_sum;
 use sealsum_protocol::frame::{Frame, FrameDecoder};
 use sealsum_protocol::messages::{
-    Close, Closed, Evidence, Message as _, Opened, Phase, ReleasedBlock, RoundStatus, Staging,
+    Close, Closed, Contribute, Evidence, HEADERS_LIMIT, Message as _, Opened, Phase, ReleasedBlock,
+    RoundStatus, Staging, Verdict,
 };
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
@@ -186,6 +187,29 @@ impl Enclave {
                         plain(Reply::Staging(Staging { next: 0 }))
                     }
                 }
+            }
+            Command::ContributeMany(many) => {
+                let mut each = |header| {
+                    let one = Command::Contribute(Box::new(Contribute { header }));
+                    // A script may refuse one of many.
+                    if let Some(Fault::Refuse(refusal)) =
+                        self.script.as_mut().and_then(|script| script(&one))
+                    {
+                        return Verdict::Refused(refusal);
+                    }
+                    match self.obey(one, Vec::new(), staged) {
+                        Ok((Reply::Accepted(acceptance), _)) => {
+                            Verdict::Accepted(acceptance.signature())
+                        }
+                        Err(refusal) => Verdict::Refused(refusal),
+                        Ok(_) => panic!("many in a stream round"),
+                    }
+                };
+                assert!((1..=HEADERS_LIMIT).contains(&many.headers.len()));
+                let headers = many.headers.into_iter();
+                let headers = headers.map(|header| header.in_round(many.round_id));
+                let verdicts = headers.map(&mut each).collect();
+                plain(Reply::Verdicts(verdicts))
             }
             Command::StageBlock(block) => {
                 let round = self.round(block.round_id, &[Phase::Collecting])?;
@@ -394,6 +418,7 @@ fn name(command: &Command) -> &'static str {
         Command::OpenRound(_) => "open_round",
         Command::Attest(_) => "attest",
         Command::Contribute(_) => "contribute",
+        Command::ContributeMany(_) => "contribute_many",
         Command::StageBlock(_) => "stage_block",
         Command::Close(_) => "close",
         Command::ReleaseBlock(_) => "release_block",

@@ -7,6 +7,7 @@ mod abort;
 mod attest;
 mod close;
 mod contribute;
+mod contribute_many;
 mod describe;
 mod finish;
 mod open_round;
@@ -16,6 +17,7 @@ pub use abort::Abort;
 pub use attest::{Attest, Evidence};
 pub use close::{Close, Closed, EXCLUSION_LIMIT};
 pub use contribute::{Contribute, StageBlock, Staging};
+pub use contribute_many::{ContributeMany, HEADERS_LIMIT, RoundlessHeader, Verdict};
 pub use describe::{Description, Phase, RoundStatus, Status};
 pub use finish::{Acknowledge, Finish};
 pub use open_round::{OpenRound, Opened};
@@ -42,6 +44,8 @@ pub enum Command {
     Attest(Attest),
     /// Take a contribution (`presum`), or begin staging one (`stream`).
     Contribute(Box<Contribute>),
+    /// Take several contributions; in `presum` only.
+    ContributeMany(Box<ContributeMany>),
     /// The next block of the staged contribution; the body is the block.
     StageBlock(StageBlock),
     /// Fix the cohort.
@@ -72,6 +76,8 @@ pub enum Reply {
     Staging(Staging),
     /// The contribution is in.
     Accepted(Signed<Acceptance>),
+    /// To [`Command::ContributeMany`]: one for each header, in their order.
+    Verdicts(Vec<Verdict>),
     /// To [`Command::Close`].
     Closed(Closed),
     /// To [`Command::ReleaseBlock`]; the body is the aggregate's block.

@@ -43,6 +43,13 @@ impl Spoken {
     pub fn in_the_name_of(mut self, client: ClientId) -> Self {
         match &mut self.command {
             Command::Contribute(contribute) => contribute.header.client = client,
+            Command::ContributeMany(many) => {
+                for header in &mut many.headers {
+                    let mut renamed = header.clone().in_round(many.round_id);
+                    renamed.client = client;
+                    *header = renamed.into();
+                }
+            }
             Command::StageBlock(block) => block.client = client,
             _ => {}
         }
@@ -93,6 +100,7 @@ fn round_of(command: &mut Command) -> Option<&mut RoundId> {
         Command::Describe | Command::OpenRound(_) => None,
         Command::Attest(attest) => Some(&mut attest.round_id),
         Command::Contribute(contribute) => Some(&mut contribute.header.round_id),
+        Command::ContributeMany(many) => Some(&mut many.round_id),
         Command::StageBlock(block) => Some(&mut block.round_id),
         Command::Close(close) => Some(&mut close.round_id),
         Command::ReleaseBlock(block) => Some(&mut block.round_id),

@@ -4,6 +4,8 @@
 //! the sum (I9); the single-shot refusals burn the client's id (I14). Closing fixes
 //! the cohort, at or above the minimum (I2), and consumes this state (I3).
 
+mod batch;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealsum_protocol::encapsulation::SEALED_HEADER_BYTES;
@@ -64,21 +66,14 @@ impl Collecting {
         connection: ConnectionId,
         header: ContributionHeader,
     ) -> Result<Reply, Refusal> {
-        if let Some(earlier) = self.accepted.get(&header.client) {
-            // The same contribution again gets the same answer: a parent or client
-            // that missed it may ask.
-            return if earlier.digest() == header.digest() {
-                Ok(Reply::Accepted(
-                    self.acceptance(header.client, earlier.digest()),
-                ))
-            } else {
-                Err(Refusal::SecondContribution)
-            };
+        if let Some(earlier) = self.earlier(&header)? {
+            return Ok(Reply::Accepted(self.acceptance(header.client, earlier)));
         }
         self.check_newcomer(connection, &header)?;
         let client = header.client;
         let key = key_digest(&header);
-        let opened = OpenedContribution::open(header, &self.keys.kem, self.params.terms())
+        let opened = self
+            .open(header)
             .map_err(|refusal| self.burn(client, key, refusal))?;
         if self.sum.is_none() {
             return Ok(self.accept(client, key, opened.keep_seed()));
@@ -216,11 +211,33 @@ impl Collecting {
         u32::try_from(self.accepted.len()).unwrap_or(u32::MAX)
     }
 
+    /// The digest of this client's contribution if this is it. The same contribution again gets
+    /// the same answer: a parent or client that missed it may ask.
+    fn earlier(&self, header: &ContributionHeader) -> Result<Option<Digest>, Refusal> {
+        match self.accepted.get(&header.client) {
+            None => Ok(None),
+            Some(earlier) if earlier.digest() == header.digest() => Ok(Some(earlier.digest())),
+            Some(_) => Err(Refusal::SecondContribution),
+        }
+    }
+
     fn check_newcomer(
         &self,
         connection: ConnectionId,
         header: &ContributionHeader,
     ) -> Result<(), Refusal> {
+        self.check_place(header, &key_digest(header))?;
+        self.check_credential(header)?;
+        match &self.staged {
+            // A new header on the same connection replaces what it was staging.
+            Some(staged) if staged.connection() != connection => Err(Refusal::Busy),
+            _ => Ok(()),
+        }
+    }
+
+    /// What earlier contributions leave room for: the one part of the check that they change,
+    /// and whatever they refuse they go on refusing.
+    fn check_place(&self, header: &ContributionHeader, key: &Digest) -> Result<(), Refusal> {
         let terms = self.params.terms();
         if self.burned.contains(&header.client) {
             return Err(Refusal::Burned);
@@ -237,27 +254,36 @@ impl Collecting {
                 limit: terms.max_cohort,
             });
         }
-        if self.seen_keys.contains(&key_digest(header)) {
+        if self.seen_keys.contains(key) {
             return Err(Refusal::RepeatedKey);
         }
-        // Before the header is opened: whoever is not the key's holder can't burn its id.
-        if let Admission::Registry { root, size, .. } = &terms.admission {
-            header
+        Ok(())
+    }
+
+    /// Before the header is opened: whoever is not the key's holder can't burn its id.
+    fn check_credential(&self, header: &ContributionHeader) -> Result<(), Refusal> {
+        match &self.params.terms().admission {
+            Admission::Registry { root, size, .. } => header
                 .verify_credential(root, *size)
-                .map_err(|_| Refusal::Credential)?;
-        }
-        match &self.staged {
-            // A new header on the same connection replaces what it was staging.
-            Some(staged) if staged.connection() != connection => Err(Refusal::Busy),
-            _ => Ok(()),
+                .map_err(|_| Refusal::Credential),
+            Admission::Open => Ok(()),
         }
     }
 
+    fn open(&self, header: ContributionHeader) -> Result<OpenedContribution, Refusal> {
+        OpenedContribution::open(header, &self.keys.kem, self.params.terms())
+    }
+
     fn accept(&mut self, client: ClientId, key: Digest, accepted: AcceptedContribution) -> Reply {
-        let acceptance = self.acceptance(client, accepted.digest());
+        let contribution = self.take_in(client, key, accepted);
+        Reply::Accepted(self.acceptance(client, contribution))
+    }
+
+    fn take_in(&mut self, client: ClientId, key: Digest, accepted: AcceptedContribution) -> Digest {
+        let contribution = accepted.digest();
         self.seen_keys.insert(key);
         self.accepted.insert(client, accepted);
-        Reply::Accepted(acceptance)
+        contribution
     }
 
     fn burn(&mut self, client: ClientId, key: Digest, refusal: Refusal) -> Refusal {
