@@ -237,6 +237,25 @@ pub enum LinkError {
     Refused(Refusal),
 }
 
+impl LinkError {
+    /// The same for another whose word was in the same exchange.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Busy => Self::Busy,
+            Self::Unreachable { address, source } => Self::Unreachable {
+                address: address.clone(),
+                source: source.kind().into(),
+            },
+            Self::TimedOut => Self::TimedOut,
+            Self::Broken(source) => Self::Broken(source.kind().into()),
+            Self::Frame(error) => Self::Frame(*error),
+            Self::Garbled => Self::Garbled,
+            Self::OutOfPlace(command) => Self::OutOfPlace(command),
+            Self::Refused(refusal) => Self::Refused(*refusal),
+        }
+    }
+}
+
 /// The pieces in which a reply is read: two full blocks of 32 bits.
 const PIECE: usize = 128 * 1024;
 

@@ -3,6 +3,7 @@
 
 mod abort;
 mod admission;
+mod batching;
 mod closing;
 mod error;
 mod opening;
@@ -24,6 +25,7 @@ use sealsum_protocol::{
 use serde::{Deserialize, Serialize};
 
 use crate::summary::RoundSummary;
+use batching::WaitingHeaders;
 use release::Release;
 
 /// A round.
@@ -40,6 +42,8 @@ pub struct Round {
     intake_gate: tokio::sync::RwLock<()>,
     /// One upload of a client at a time; clients share a lock by their id's first byte.
     client_locks: [tokio::sync::Mutex<()>; CLIENT_LOCKS],
+    /// In `presum`, what is to go into the enclave next.
+    waiting: WaitingHeaders,
     /// Held by whoever closes; in it, how far the release has come.
     release: tokio::sync::Mutex<Option<Release>>,
     /// Made at the first question about who is in the released sum.
@@ -84,6 +88,7 @@ impl Round {
             }),
             intake_gate: tokio::sync::RwLock::new(()),
             client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            waiting: WaitingHeaders::default(),
             release: tokio::sync::Mutex::new(None),
             released_cohort: OnceLock::new(),
         }

@@ -1,5 +1,5 @@
-//! Relaying one stored upload: its header, and in `stream` its blocks, over one
-//! connection held for as long as that takes.
+//! Relaying one stored upload: in `presum` its header, together with others that wait;
+//! in `stream` header and blocks, over one connection held for as long as that takes.
 
 use std::time::Duration;
 
@@ -39,6 +39,20 @@ impl Rounds {
         round: &Round,
         header: &ContributionHeader,
     ) -> Result<Signed<Acceptance>, RoundError> {
+        match round.intake() {
+            Intake::Stream => self.relay_whole(round, header).await,
+            Intake::Presum => match self.contribute(round, header).await {
+                Ok(acceptance) => accepted(round, header, acceptance),
+                Err(error) => Err(self.judge(round, error).await),
+            },
+        }
+    }
+
+    async fn relay_whole(
+        &self,
+        round: &Round,
+        header: &ContributionHeader,
+    ) -> Result<Signed<Acceptance>, RoundError> {
         let mut session = self.link.session().await?;
         let command = Command::Contribute(Box::new(Contribute {
             header: header.clone(),
@@ -47,7 +61,7 @@ impl Rounds {
             .ask(&command, Vec::new(), round.boundary())
             .await
             .map(|answer| answer.reply);
-        if matches!(result, Ok(Reply::Staging(_))) && round.intake() == Intake::Stream {
+        if matches!(result, Ok(Reply::Staging(_))) {
             result = match self.stage(round, header, &mut session).await {
                 Ok(reply) => Ok(reply),
                 Err(RoundError::Link(error)) => Err(error),

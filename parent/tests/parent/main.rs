@@ -3,6 +3,7 @@
 
 mod access;
 mod admission;
+mod batching;
 mod ends;
 mod fake_enclave;
 mod pieces;

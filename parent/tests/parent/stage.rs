@@ -137,7 +137,11 @@ impl Stage {
     }
 
     pub(crate) async fn open(&self, intake: Intake, dimension: u64) -> RoundId {
-        let params = canonical::encode(&params(intake, dimension));
+        self.open_with(&params(intake, dimension)).await
+    }
+
+    pub(crate) async fn open_with(&self, params: &SignedRoundParams) -> RoundId {
+        let params = canonical::encode(params);
         let answer = self.call(Method::POST, "/v1/rounds", params).await;
         assert_eq!(answer.status, StatusCode::CREATED);
         answer.json()["round_id"].as_str().unwrap().parse().unwrap()
@@ -161,6 +165,11 @@ impl Stage {
                 contribution.header.digest()
             );
         }
+    }
+
+    /// How often the enclave was asked to take contributions, whatever came of it.
+    pub(crate) fn headers_relayed(&self) -> usize {
+        self.enclave.count("contribute") + self.enclave.count("contribute_many")
     }
 
     pub(crate) async fn phase(&self, round: RoundId) -> String {
@@ -218,6 +227,11 @@ pub(crate) const DIMENSION: u64 = 16_384 + 100;
 const BITS: u8 = 20;
 
 pub(crate) fn params(intake: Intake, dimension: u64) -> SignedRoundParams {
+    params_for(intake, dimension, 6)
+}
+
+/// For up to `max_cohort` clients.
+pub(crate) fn params_for(intake: Intake, dimension: u64, max_cohort: u32) -> SignedRoundParams {
     let operator = OperatorSigner::from_secret(&[7; 32]);
     let terms = RoundTerms {
         version: 1,
@@ -233,7 +247,7 @@ pub(crate) fn params(intake: Intake, dimension: u64) -> SignedRoundParams {
         rounding: Rounding::Nearest,
         max_weight: 1,
         min_cohort: 3,
-        max_cohort: 6,
+        max_cohort,
         intake,
         admission: Admission::Open,
         rule: AggregationRule::Mean,

@@ -1,0 +1,127 @@
+//! Uploads that come at once go into a `presum` round together, each with its own answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use sealsum_protocol::messages::HEADERS_LIMIT;
+use sealsum_protocol::{Acceptance, Command, Intake, Refusal, RoundId, Signed, canonical};
+
+use crate::fake_enclave::Fault;
+use crate::stage::{Answer, Contribution, DIMENSION, Stage, params_for};
+
+const CLIENTS: u8 = 60;
+
+async fn busy_round(stage: &Stage) -> RoundId {
+    let params = params_for(Intake::Presum, DIMENSION, CLIENTS.into());
+    stage.open_with(&params).await
+}
+
+async fn put_at_once(stage: &Stage, round: RoundId) -> Vec<(Contribution, Answer)> {
+    join_all((1..=CLIENTS).map(|client| async move {
+        let contribution = Contribution::new(round, client, DIMENSION);
+        let answer = stage.put(&contribution).await;
+        (contribution, answer)
+    }))
+    .await
+}
+
+fn assert_accepted(contribution: &Contribution, answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+    let signed: Signed<Acceptance> = canonical::decode(&answer.body).unwrap();
+    let stated = signed.unverified();
+    assert_eq!(stated.client, contribution.header.client);
+    assert_eq!(stated.contribution, contribution.header.digest());
+}
+
+/// While the enclave is at its first command, the other uploads gather.
+fn slow_at_first() {
+    thread::sleep(Duration::from_millis(300));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn uploads_at_once_go_in_together_and_each_gets_its_own_acceptance() {
+    let stage = Stage::new().await;
+    let round = busy_round(&stage).await;
+    let largest = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&largest);
+    let mut first = true;
+    stage.enclave.script(move |command| {
+        if std::mem::take(&mut first) {
+            slow_at_first();
+        }
+        if let Command::ContributeMany(many) = command {
+            seen.fetch_max(many.headers.len(), Ordering::Relaxed);
+        }
+        None
+    });
+    for (contribution, answer) in put_at_once(&stage, round).await {
+        assert_accepted(&contribution, &answer);
+    }
+    let largest = largest.load(Ordering::Relaxed);
+    assert!((2..=HEADERS_LIMIT).contains(&largest), "{largest}");
+    let commands = stage.enclave.count("contribute_many");
+    assert!(commands < usize::from(CLIENTS) / 2, "{commands} commands");
+    assert_eq!(stage.stored_uploads(round), usize::from(CLIENTS));
+
+    let closed = stage.post(&format!("/v1/rounds/{round}/close")).await;
+    assert_eq!(closed.json()["phase"], "released");
+    stage.assert_aggregate(round, 1..=CLIENTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_bad_header_among_many_spoils_only_itself() {
+    let stage = Stage::new().await;
+    let round = busy_round(&stage).await;
+    let bad = Contribution::new(round, 33, DIMENSION).header.client;
+    let mut first = true;
+    stage.enclave.script(move |command| {
+        if std::mem::take(&mut first) {
+            slow_at_first();
+        }
+        match command {
+            Command::Contribute(one) if one.header.client == bad => {
+                Some(Fault::Refuse(Refusal::DoesNotOpen))
+            }
+            _ => None,
+        }
+    });
+    for (contribution, answer) in put_at_once(&stage, round).await {
+        if contribution.header.client == bad {
+            answer.refused_with(422, "does_not_open");
+        } else {
+            assert_accepted(&contribution, &answer);
+        }
+    }
+    assert!(stage.enclave.count("contribute_many") > 0);
+    assert_eq!(stage.stored_uploads(round), usize::from(CLIENTS) - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_batch_that_is_cut_or_put_off_is_said_again() {
+    let faults = [
+        Fault::HangUpBefore,
+        Fault::HangUpAfter,
+        Fault::Refuse(Refusal::Device),
+    ];
+    for fault in faults {
+        let stage = Stage::new().await;
+        let round = busy_round(&stage).await;
+        let (mut first, mut faults) = (true, vec![fault, fault]);
+        stage.enclave.script(move |command| {
+            if std::mem::take(&mut first) {
+                slow_at_first();
+            }
+            match command {
+                Command::ContributeMany(_) => faults.pop(),
+                _ => None,
+            }
+        });
+        for (contribution, answer) in put_at_once(&stage, round).await {
+            assert_accepted(&contribution, &answer);
+        }
+    }
+}
