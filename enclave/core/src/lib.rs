@@ -31,6 +31,7 @@
 )]
 
 mod accepted;
+mod bounds;
 mod enclave;
 mod memory;
 mod opening;

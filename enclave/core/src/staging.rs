@@ -4,12 +4,12 @@
 //! removed, the bounds checked. Only then does the caller add it. A staging that is
 //! dropped half-way leaves nothing.
 
-use sealsum_protocol::fixed::square;
 use sealsum_protocol::messages::{StageBlock, Staging};
 use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::{CommitmentBuilder, Refusal, RoundParams};
 
 use crate::accepted::{AcceptedContribution, OpenedContribution};
+use crate::bounds::BoundsCheck;
 use crate::enclave::ConnectionId;
 use crate::secret_blocks::SecretBlocks;
 
@@ -98,25 +98,15 @@ impl StagedContribution {
             return Err(Refusal::CommitmentMismatch);
         }
         let terms = params.terms();
-        // At most 2^52 x 2^32, and within the ring by I6.
-        let element_bound = u128::from(terms.clip).saturating_mul(self.opened.weight().into());
-        let mut largest = 0_u128;
-        let mut norm_squared = 0_u128;
+        let mut bounds = BoundsCheck::new(terms.clip, self.opened.weight(), terms.l2_bound);
         let mut mask = self.opened.seed().expand(terms.ring_bits);
         for (index, block) in params.layout().indices().zip(self.blocks.blocks_mut()) {
             mask.wrapping_sub_from(index, block)
                 .map_err(|_| Refusal::CommitmentMismatch)?;
-            for value in block.signed() {
-                largest = largest.max(value.unsigned_abs().into());
-                norm_squared = norm_squared.saturating_add(square(value));
-            }
+            bounds.take(block);
         }
-        let norm_bound = terms.l2_bound.map_or(u128::MAX, |bound| {
-            u128::from(bound).saturating_mul(bound.into())
-        });
-        // One verdict for both bounds, after the whole vector: nothing says which
-        // element it was.
-        if largest > element_bound || norm_squared > norm_bound {
+        // One verdict for both bounds, after the whole vector.
+        if !bounds.is_within() {
             return Err(Refusal::NormAboveBound);
         }
         Ok(CheckedContribution {

@@ -121,6 +121,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("enclave/core", "AcceptedContribution"),
     ("enclave/core", "StagedContribution"),
     ("enclave/core", "CheckedContribution"),
+    ("enclave/core", "BoundsCheck"),
     ("client", "Identity"),
     ("client", "Update"),
     ("client", "FingerprintKey"),
