@@ -14,7 +14,7 @@ pub(super) const MEASURE: Measure = Measure {
             name: "pack_vs_memcpy",
             unit: "ratio",
             goal: Some(Goal::AtLeast(0.5)),
-            what: "CPU time of copying the lanes block by block into fresh memory / CPU time of packing them, d = 1e6: the slowest of 8, 12, 16, 19, 24, 32 and 64 bits",
+            what: "CPU time of copying a vector's lanes from memory to memory / CPU time of packing them, d = 1e6: the slowest of 8, 12, 16, 19, 24, 31, 32 and 64 bits",
         },
         Key {
             name: "unpack_vs_memcpy",

@@ -1,15 +1,14 @@
-//! A vector to its bytes, and back. The limit: its lanes copied block by block into fresh memory, as
-//! packing and unpacking make theirs.
+//! A vector to its bytes, and back. The limit: its lanes copied from memory to memory.
 
 use std::hint::black_box;
 
-use sealsum_protocol::BlockLayout;
 use sealsum_protocol::pack::{pack, unpack};
 
 use super::{Part, layout, vector};
+use crate::probe::copy;
 
 /// Widths that stand for all: whole bytes, odd ones, and both lanes' own.
-pub(crate) const WIDTHS: [u8; 7] = [8, 12, 16, 19, 24, 32, 64];
+pub(crate) const WIDTHS: [u8; 8] = [8, 12, 16, 19, 24, 31, 32, 64];
 
 pub(crate) fn packing(dimension: u64, bits: u8) -> Part {
     let layout = layout(dimension, bits);
@@ -21,7 +20,7 @@ pub(crate) fn packing(dimension: u64, bits: u8) -> Part {
                 black_box(pack(block));
             }
         }),
-        limit: copies(layout),
+        limit: Box::new(copy(dimension * layout.bits().lane_bytes())),
     }
 }
 
@@ -38,18 +37,6 @@ pub(crate) fn unpacking(dimension: u64, bits: u8) -> Part {
                 assert!(black_box(unpack(bytes, layout.bits(), *elements)).is_ok());
             }
         }),
-        limit: copies(layout),
+        limit: Box::new(copy(dimension * layout.bits().lane_bytes())),
     }
-}
-
-fn copies(layout: BlockLayout) -> Box<dyn FnMut()> {
-    let blocks: Vec<Vec<u8>> = vector(layout)
-        .iter()
-        .map(|block| vec![1; block.len() * layout.bits().lane_bytes() as usize])
-        .collect();
-    Box::new(move || {
-        for block in &blocks {
-            black_box(black_box(block).clone());
-        }
-    })
 }

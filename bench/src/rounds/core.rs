@@ -1,5 +1,7 @@
 //! The enclave's core in this process, and a round in it that only has to be released.
 
+use std::num::NonZeroUsize;
+
 use sealsum_enclave_core::{ConnectionId, Enclave, MEMORY_CEILING};
 use sealsum_protocol::commitment::CommitmentBuilder;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
@@ -18,11 +20,9 @@ pub(crate) struct Core(Enclave<TestNsm, TestClock>);
 
 impl Core {
     pub(crate) fn new() -> Self {
-        Self(Enclave::new(
-            TestNsm::new(1),
-            TestClock::default(),
-            MEMORY_CEILING,
-        ))
+        let enclave = Enclave::new(TestNsm::new(1), TestClock::default(), MEMORY_CEILING);
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self(enclave.with_threads(processors))
     }
 }
 

@@ -8,7 +8,7 @@
 
 use zeroize::Zeroizing;
 
-use super::quantize::{Bounds, Quantize};
+use super::quantize::{Bounds, Clamp, Quantize};
 use super::{EncodeError, OutOfRange, RoundingSeed, square};
 use crate::block::{BLOCK_ELEMENTS, BlockLayout};
 use crate::mask::{Keystream, on_this_processor};
@@ -16,7 +16,7 @@ use crate::params::{RoundParams, Rounding};
 use crate::ring::{Lane, Lanes, RingVector};
 
 /// A floating-point number of an update.
-pub trait Number: Copy + Into<f64> {}
+pub trait Number: Copy + Into<f64> + Clamp {}
 impl Number for f32 {}
 impl Number for f64 {}
 

@@ -111,7 +111,11 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
         let (scale, clip, magic) = (scale * TWO_TO_32, clip * TWO_TO_32, MAGIC * TWO_TO_32);
         let mut beyond = 0;
         for ((lane, value), word) in dithered {
-            let clipped = clamp((*value).into() * scale, clip, &mut beyond);
+            let clipped = if USUAL {
+                value.clamp_as_it_is(scale, clip, &mut beyond)
+            } else {
+                clamp((*value).into() * scale, clip, &mut beyond)
+            };
             let sum = clipped + f64::from(u32::from_le_bytes(*word));
             let sum = if USUAL || sum < highest { sum } else { highest };
             let nearest = sum + magic;
@@ -119,46 +123,90 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
             let floor = integer(nearest, magic).wrapping_sub(one_less);
             *lane = L::weighed(floor, weight, self.low);
         }
-        beyond
+        beyond.into()
     }
 }
 
 /// Rounds to nearest, half away from zero.
 impl<V: Number, L: Lane> Work for Quantize<'_, V, L> {
     #[inline(always)]
-    fn run(self) {
+    fn run(mut self) {
+        let beyond = match self.bounds.way() {
+            Way::Usual => self.round_to_nearest::<true>(),
+            Way::Wide => self.round_to_nearest::<false>(),
+            Way::Slow => {
+                let mut beyond = 0;
+                for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+                    *lane = slowly(*value, None, &self.bounds, self.low, &mut beyond);
+                }
+                beyond
+            }
+        };
+        *self.beyond += beyond;
+    }
+}
+
+impl<V: Number, L: Lane> Quantize<'_, V, L> {
+    #[inline(always)]
+    fn round_to_nearest<const USUAL: bool>(&mut self) -> u64 {
         let Bounds {
             scale,
             clip,
             weight,
         } = self.bounds;
-        let mut beyond = *self.beyond;
-        if !matches!(self.bounds.way(), Way::Slow) {
-            for (lane, value) in self.lanes.iter_mut().zip(self.values) {
-                let clipped = clamp((*value).into() * scale, clip, &mut beyond);
-                let nearest = clipped + MAGIC;
-                // The sum rounds a half to even, which is towards zero for every other one.
-                let half = 0.5_f64.copysign(clipped);
-                let towards_zero = clipped - (nearest - MAGIC) == half;
-                let away = nearest + if towards_zero { half + half } else { 0.0 };
-                *lane = L::weighed(integer(away, MAGIC), weight, self.low);
-            }
-        } else {
-            for (lane, value) in self.lanes.iter_mut().zip(self.values) {
-                *lane = slowly(*value, None, &self.bounds, self.low, &mut beyond);
-            }
+        let weight = if USUAL { 1 } else { weight };
+        let mut beyond = 0;
+        for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+            let clipped = if USUAL {
+                value.clamp_as_it_is(scale, clip, &mut beyond)
+            } else {
+                clamp((*value).into() * scale, clip, &mut beyond)
+            };
+            let nearest = clipped + MAGIC;
+            // The sum rounds a half to even, which is towards zero for every other one.
+            let half = 0.5_f64.copysign(clipped);
+            let towards_zero = clipped - (nearest - MAGIC) == half;
+            let away = nearest + if towards_zero { half + half } else { 0.0 };
+            *lane = L::weighed(integer(away, MAGIC), weight, self.low);
         }
-        *self.beyond = beyond;
+        beyond.into()
     }
 }
 
+/// Clips a scaled value; counts it if it was beyond, or no number.
 #[inline(always)]
-fn clamp(scaled: f64, clip: f64, beyond: &mut u64) -> f64 {
+fn clamp(scaled: f64, clip: f64, beyond: &mut u32) -> f64 {
     // Not `f64::clamp`, which keeps what is no number; here that becomes the bound, and differs.
     let below = if scaled < clip { scaled } else { clip };
     let clipped = if below > -clip { below } else { -clip };
-    *beyond += u64::from(clipped != scaled);
+    *beyond += u32::from(clipped != scaled);
     clipped
+}
+
+/// Scales and clips in the value's own type: of 32-bit floats twice as many go into a vector.
+///
+/// Exact if `scale` is a power of two not below 1 and `clip` an integer of 24 bits times one.
+pub trait Clamp: Copy {
+    /// The clipped value; `beyond` counts those that were beyond the clip, or no numbers.
+    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64;
+}
+
+impl Clamp for f64 {
+    #[inline(always)]
+    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64 {
+        clamp(self * scale, clip, beyond)
+    }
+}
+
+impl Clamp for f32 {
+    #[inline(always)]
+    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64 {
+        let (scaled, clip) = (self * scale as f32, clip as f32);
+        let below = if scaled < clip { scaled } else { clip };
+        let clipped = if below > -clip { below } else { -clip };
+        *beyond += u32::from(clipped != scaled);
+        f64::from(clipped)
+    }
 }
 
 /// The two's complement of the integer in the low bits of a sum with a magic number.
