@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use sealsum_protocol::messages::{
-    Abort, Acknowledge, Attest, Close, Closed, Command, Contribute, Description, Evidence, Finish,
-    OpenRound, Opened, Phase, ReleaseBlock, ReleasedBlock, Reply, RoundStatus, StageBlock, Staging,
-    Status,
+    Abort, Acknowledge, Attest, Close, Closed, Command, Contribute, ContributeMany, Description,
+    Evidence, Finish, OpenRound, Opened, Phase, ReleaseBlock, ReleasedBlock, Reply, RoundStatus,
+    StageBlock, Staging, Status, Verdict,
 };
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
@@ -110,6 +110,10 @@ pub(super) fn commands(round: &Round) -> Result<Vec<Command>> {
         Command::Acknowledge(Acknowledge { round_id }),
         Command::Abort(Abort { round_id }),
         Command::Status(Status { round_id }),
+        Command::ContributeMany(Box::new(ContributeMany {
+            round_id,
+            headers: vec![Sealed::of(round, update(round, 1)?)?.header.into()],
+        })),
     ])
 }
 
@@ -147,6 +151,10 @@ fn replies(round: &Round) -> Vec<Reply> {
             minimum: 3,
         }),
         Reply::Refused(Refusal::WrongPhase { phase: Phase::Lost }),
+        Reply::Verdicts(vec![
+            Verdict::Accepted(round.receipts.sign(acceptance(round)).signature()),
+            Verdict::Refused(Refusal::RepeatedKey),
+        ]),
     ]
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use sealsum_protocol::messages::Close;
-use sealsum_protocol::pack::{pack, unpack};
+use sealsum_protocol::pack::{add_packed, pack};
 use sealsum_protocol::{
     BlockLayout, ClientId, Cohort, Commitment, CommitmentBuilder, ContributionHeader, Digest,
     RingVector, RoundId,
@@ -47,7 +47,7 @@ impl Parent {
         let mut commitment = CommitmentBuilder::masked_update();
         for (sum, block) in self.sum.iter_mut().zip(blocks(self.layout, body)) {
             commitment.push(block);
-            sum.wrapping_add(&unpack(block, self.layout.bits(), sum.len())?)?;
+            add_packed(sum, block)?;
         }
         ensure!(
             header.commitment == Commitment(commitment.root()),
