@@ -2,12 +2,14 @@
 //!
 //! One SQLite file per identity and trust, made with the identity and bound to it. A ledger that is
 //! missing or another identity's is refused and never made anew: it would forget what was spent.
+//! Beside it lies a file for each contribution that was not accepted yet, its masked update.
 //! It trusts the disk to keep what it acknowledged, and its owner not to restore an old copy.
 
 mod acceptance;
 mod epoch;
 mod fingerprint;
 mod lock;
+mod masked_update;
 mod record;
 mod refund;
 mod schema;
@@ -19,7 +21,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use sealsum_attestation::Trust;
 use sealsum_protocol::{ClientId, RoundId};
 
@@ -30,6 +32,7 @@ use lock::Lock;
 
 pub use acceptance::AcceptanceRefused;
 pub use fingerprint::Fingerprint;
+pub use masked_update::Fault as MaskedUpdateFault;
 pub use record::{Record, RecordState};
 pub use refund::RefundRefused;
 pub use spend::{Debit, Shared, SpendRefused, SpentBefore, SpentContribution};
@@ -81,6 +84,7 @@ impl Ledger {
             return Err(foreign());
         }
         schema::migrate(&mut connection).map_err(at_fault)?;
+        masked_update::remove_orphans(&path, &connection)?;
         Ok(Self {
             connection,
             path,
@@ -174,17 +178,6 @@ impl Ledger {
         };
         all().map_err(LedgerError::sql(&self.path))
     }
-
-    fn change(
-        &mut self,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), LedgerError> {
-        let changed = self.connection.transaction().and_then(|transaction| {
-            change(&transaction)?;
-            transaction.commit()
-        });
-        changed.map_err(LedgerError::sql(&self.path))
-    }
 }
 
 fn path(identity: &Identity, trust: Trust) -> PathBuf {
@@ -260,6 +253,19 @@ pub enum LedgerError {
         path: PathBuf,
         /// SQLite's words.
         error: rusqlite::Error,
+    },
+    /// The masked update of a spent contribution is not what was committed.
+    #[error(
+        "the masked update that was sealed for round {round_id} {fault} ({}). Nothing was sent, and none is sealed anew, since it may have left this site before. Put the file back as it was and repeat the command. If it is lost, the round stays spent until it ended without this site: then `sealsum ledger refund` frees it by proof",
+        path.display()
+    )]
+    MaskedUpdate {
+        /// Its file; the ledger itself if a version before files sealed it.
+        path: PathBuf,
+        /// The round.
+        round_id: RoundId,
+        /// What is wrong.
+        fault: MaskedUpdateFault,
     },
     /// Others than its owner can write to it, or to its folder.
     #[error(

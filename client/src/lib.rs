@@ -41,8 +41,8 @@ pub use contribute::{
 pub use identity::{Identity, IdentityError};
 pub use join::JoinRefused;
 pub use ledger::{
-    AcceptanceRefused, Debit, Fingerprint, Ledger, LedgerError, Record, RecordState, RefundRefused,
-    Shared, SpendRefused, SpentBefore, SpentContribution,
+    AcceptanceRefused, Debit, Fingerprint, Ledger, LedgerError, MaskedUpdateFault, Record,
+    RecordState, RefundRefused, Shared, SpendRefused, SpentBefore, SpentContribution,
 };
 pub use member::{CredentialRefused, Member};
 pub use parent::{Parent, ParentError, RoundSummary, Target};

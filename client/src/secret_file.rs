@@ -86,11 +86,14 @@ pub(crate) fn read<const N: usize>(
 
 /// Makes a new name in a folder survive a power cut.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
+    fs::File::open(folder_of(path))?.sync_all()
+}
+
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    fs::File::open(folder)?.sync_all()
+    }
 }
 
 /// Why a key file can't be used or made.

@@ -26,15 +26,11 @@ impl Ledger {
                 found: acceptance.contribution,
             });
         }
-        self.change(|transaction| {
+        self.settle(round_id, |transaction| {
             transaction.execute(
                 "UPDATE contributions SET state = 'accepted', acceptance = ?2 \
                  WHERE round_id = ?1 AND state = 'sealed'",
                 params![round_id.as_bytes(), canonical::encode(signed)],
-            )?;
-            transaction.execute(
-                "DELETE FROM masked_updates WHERE round_id = ?1",
-                params![round_id.as_bytes()],
             )?;
             Ok(())
         })?;
@@ -44,14 +40,10 @@ impl Ledger {
     /// Notes that a verified receipt shows this site's contribution in the sum: it can't be
     /// refunded, nor repeated without proof.
     pub(crate) fn record_summed(&mut self, round_id: &RoundId) -> Result<(), LedgerError> {
-        self.change(|transaction| {
+        self.settle(round_id, |transaction| {
             transaction.execute(
                 "UPDATE contributions SET state = 'summed' \
                  WHERE round_id = ?1 AND state IN ('sealed', 'accepted')",
-                params![round_id.as_bytes()],
-            )?;
-            transaction.execute(
-                "DELETE FROM masked_updates WHERE round_id = ?1",
                 params![round_id.as_bytes()],
             )?;
             Ok(())

@@ -71,14 +71,10 @@ impl Ledger {
     }
 
     fn refund(&mut self, round_id: &RoundId, proof: &[u8]) -> Result<(), RefundRefused> {
-        self.change(|transaction| {
+        self.settle(round_id, |transaction| {
             transaction.execute(
                 "UPDATE contributions SET state = 'refunded', proof = ?2 WHERE round_id = ?1",
                 params![round_id.as_bytes(), proof],
-            )?;
-            transaction.execute(
-                "DELETE FROM masked_updates WHERE round_id = ?1",
-                params![round_id.as_bytes()],
             )?;
             Ok(())
         })?;

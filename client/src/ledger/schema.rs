@@ -5,11 +5,14 @@ use rusqlite::Connection;
 /// Marks an SQLite file as a ledger of this project: "Slum" as a big-endian integer.
 pub(super) const APPLICATION_ID: i64 = 0x536c_756d;
 /// Version of the tables.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 /// The first one, which had no epochs.
 const WITHOUT_EPOCHS: i64 = 1;
 /// The second one, which had neither fingerprints nor whole models.
 const WITHOUT_FINGERPRINTS: i64 = 2;
+/// The third one, whose masked updates lay in rows alone. The tables are the same; an older
+/// program would find no rows and take that for nothing to send.
+const WITHOUT_FILES: i64 = 3;
 
 /// Whether tables of that version can be brought to this one.
 pub(super) fn is_known(version: i64) -> bool {
@@ -47,6 +50,7 @@ CREATE UNIQUE INDEX spent_round_number ON contributions (task, round_number)
 CREATE UNIQUE INDEX spent_base_model ON contributions (task, base_model)
     WHERE state <> 'refunded' AND unproven_retry = 0;
 
+-- Of before version 4; since then each is a file.
 CREATE TABLE masked_updates (
     round_id BLOB NOT NULL REFERENCES contributions (round_id),
     part     INTEGER NOT NULL,
@@ -84,6 +88,8 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     if found <= WITHOUT_FINGERPRINTS {
         transaction.execute_batch(FINGERPRINTS)?;
+    }
+    if found <= WITHOUT_FILES {
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()

@@ -2,8 +2,9 @@
 //!
 //! A round's number and its base model are spent with the first contribution for either, in any
 //! enclave; the base model as a whole file too, whatever is selected of it. The budget
-//! counts across tasks. The decision, the record, the debit and the sealed
-//! bytes are one transaction: a crash before its commit leaves nothing, and nothing is sent before.
+//! counts across tasks. The decision, the record and the debit are one transaction, and the masked
+//! update is on the disk before it commits: a crash before the commit leaves nothing that is
+//! ever sent, and nothing is sent before.
 
 mod refused;
 
@@ -17,7 +18,7 @@ use sealsum_protocol::{
 };
 
 use super::record::{COLUMNS, Record, RecordState};
-use super::{Fingerprint, Ledger, LedgerError, epoch};
+use super::{Fingerprint, Ledger, LedgerError, epoch, masked_update};
 use crate::policy::{AcceptedTerms, RoundPolicy};
 use crate::update::BaseModel;
 pub use refused::{Shared, SpendRefused, SpentBefore};
@@ -88,7 +89,7 @@ pub struct SpentContribution {
 }
 
 impl SpentContribution {
-    fn new(header: ContributionHeader, body: Vec<u8>, clamped: u64) -> Self {
+    pub(super) fn new(header: ContributionHeader, body: Vec<u8>, clamped: u64) -> Self {
         Self {
             prefix: upload::prefix(&header).into(),
             header,
@@ -224,38 +225,6 @@ impl Ledger {
         })
     }
 
-    /// The stored bytes of a contribution that is not known to have arrived: to be sent again,
-    /// since nothing is ever sealed twice.
-    ///
-    /// # Errors
-    /// [`LedgerError`] if the ledger can't be read.
-    pub fn stored(&self, round_id: &RoundId) -> Result<Option<SpentContribution>, LedgerError> {
-        let Some(record) = self.record(round_id)? else {
-            return Ok(None);
-        };
-        if record.state != RecordState::Sealed {
-            return Ok(None);
-        }
-        let body = self.body(round_id).map_err(LedgerError::sql(&self.path))?;
-        Ok(Some(SpentContribution::new(
-            record.header,
-            body,
-            record.clamped,
-        )))
-    }
-
-    pub(super) fn body(&self, round_id: &RoundId) -> rusqlite::Result<Vec<u8>> {
-        let mut parts = self
-            .connection
-            .prepare("SELECT bytes FROM masked_updates WHERE round_id = ?1 ORDER BY part")?;
-        let mut rows = parts.query(params![round_id.as_bytes()])?;
-        let mut body = Vec::new();
-        while let Some(row) = rows.next()? {
-            body.extend_from_slice(row.get_ref(0)?.as_blob()?);
-        }
-        Ok(body)
-    }
-
     /// Contributions that count against the budget.
     ///
     /// # Errors
@@ -276,7 +245,7 @@ impl Debit<'_> {
         self.client
     }
 
-    /// Commits record, debit and sealed bytes at once.
+    /// Stores the masked update, then commits record and debit at once: from then on it is spent.
     pub(crate) fn commit(
         self,
         binding: &RoundBinding,
@@ -289,16 +258,18 @@ impl Debit<'_> {
             clamped,
         } = sealed;
         let at_fault = LedgerError::sql(self.path);
-        self.write(binding, &header, &masked.0, clamped, now)
+        masked_update::write(self.path, &self.round_id, &masked.0)?;
+        // Not removed if this fails: a commit that reports a failure may be on the disk all the
+        // same. The next opening sees whether there is a record.
+        self.record(binding, &header, clamped, now)
             .map_err(at_fault)?;
         Ok(SpentContribution::new(header, masked.0, clamped))
     }
 
-    fn write(
+    fn record(
         self,
         binding: &RoundBinding,
         header: &ContributionHeader,
-        body: &[u8],
         clamped: u64,
         now: UnixMillis,
     ) -> rusqlite::Result<()> {
@@ -322,12 +293,6 @@ impl Debit<'_> {
                 self.update.as_bytes(),
             ],
         )?;
-        for (part, bytes) in (0_i64..).zip(body.chunks(PART_BYTES)) {
-            self.transaction.execute(
-                "INSERT INTO masked_updates (round_id, part, bytes) VALUES (?1, ?2, ?3)",
-                params![self.round_id.as_bytes(), part, bytes],
-            )?;
-        }
         if let Some(grant) = &self.grant {
             epoch::record(&self.transaction, &self.task, grant)?;
         }
@@ -383,6 +348,3 @@ fn conflicts(
         )?
         .collect()
 }
-
-/// SQLite holds at most 10^9 bytes in one value; a masked update may be larger.
-const PART_BYTES: usize = 16 << 20;

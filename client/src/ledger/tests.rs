@@ -1,4 +1,5 @@
 mod epochs;
+mod masked_updates;
 mod opening;
 mod order;
 mod proofs;
@@ -289,22 +290,4 @@ fn what_is_proven_to_be_in_a_sum_is_never_repeated() {
         site.ledger.refund_by_abort(&round.id(), &receipt),
         Err(RefundRefused::InTheSum(_))
     ));
-}
-
-#[test]
-fn a_masked_update_larger_than_one_part_is_stored_whole() {
-    let mut site = Site::new();
-    let round = Round::new(1);
-    let (_, terms) = site.nsm.accept(&round);
-    let header = site.spend(&Round::with(1, |t| t.task = "imaging".parse().unwrap()));
-    let header = header.unwrap().header().clone();
-    let body: Vec<u8> = (0..(17 << 20)).map(|i: u32| (i % 251) as u8).collect();
-    let debit = site.reserve(&terms).unwrap();
-    let sealed = sealsum_protocol::Sealed {
-        header,
-        masked: sealsum_protocol::MaskedUpdate(body.clone()),
-        clamped: 0,
-    };
-    let _ = debit.commit(&round.binding, sealed, NOW).unwrap();
-    assert!(site.ledger.body(&round.id()).unwrap() == body);
 }

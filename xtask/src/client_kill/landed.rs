@@ -25,6 +25,7 @@ pub(crate) struct Tally {
     landed: [AtomicU64; 5],
     while_resuming: AtomicU64,
     in_upload: AtomicU64,
+    orphaned: AtomicU64,
     runs: AtomicU64,
     resent: AtomicU64,
     twins_refused: AtomicU64,
@@ -40,6 +41,12 @@ impl Tally {
         if landed == Landed::MidUpload && resuming {
             add(&self.in_upload);
         }
+    }
+
+    /// A masked update was stored and not yet spent: a kill between the two, seen to have been
+    /// removed.
+    pub(crate) fn orphaned(&self) {
+        add(&self.orphaned);
     }
 
     /// A process was started.
@@ -72,7 +79,11 @@ impl Tally {
             eprintln!("{:>5} kills {what}", read(count));
         }
         eprintln!(
-            "{:>5} of them while resuming, {} of these in the middle of a repeated upload",
+            "{:>5} of the first with a masked update stored already",
+            read(&self.orphaned)
+        );
+        eprintln!(
+            "{:>5} of them all while resuming, {} of these in the middle of a repeated upload",
             read(&self.while_resuming),
             read(&self.in_upload)
         );
@@ -83,6 +94,7 @@ impl Tally {
         let landed = self.landed.iter().map(read).map(Value::from);
         report["landed"] = NAMES.map(str::to_owned).into_iter().zip(landed).collect();
         report["killed_while_resuming"] = json!(read(&self.while_resuming));
+        report["killed_between_file_and_record"] = json!(read(&self.orphaned));
         report["runs"] = json!(read(&self.runs));
         report["resent"] = json!(read(&self.resent));
         report["twins_refused"] = json!(read(&self.twins_refused));

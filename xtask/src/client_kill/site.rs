@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::Course;
@@ -74,8 +74,14 @@ impl Site {
             course.tally.started();
             match run(stage.programs, &arguments, moment)? {
                 End::Killed => {
+                    let lay = self.masked_updates()?;
                     let landed = self.landed(stage.programs, round, from)?;
                     course.tally.killed(landed, resuming);
+                    if landed == Landed::BeforeSpend && lay > 0 {
+                        course.tally.orphaned();
+                        // The ledger was opened meanwhile.
+                        ensure!(self.masked_updates()? == 0, "what was never spent stays");
+                    }
                     resuming = landed != Landed::BeforeSpend;
                     if resuming && random.below(4) == 0 {
                         self.refuses_the_twin(stage, round, course)?;
@@ -91,6 +97,7 @@ impl Site {
                         if said["resent"] == true {
                             course.tally.resent();
                         }
+                        ensure!(self.masked_updates()? == 0, "what was accepted stays");
                         return Ok(true);
                     }
                     failures += 1;
@@ -148,6 +155,16 @@ impl Site {
         let records = ledger["records"].as_array().context("a ledger's records")?;
         let record = records.iter().find(|record| record["round_id"] == round_id);
         Ok(record.and_then(|record| Some(record["state"].as_str()?.to_owned())))
+    }
+
+    /// How many masked updates lie beside the ledger.
+    fn masked_updates(&self) -> Result<usize> {
+        let mut count = 0;
+        for entry in std::fs::read_dir(self.identity())? {
+            let is_one = entry?.path().extension().is_some_and(|end| end == "masked");
+            count += usize::from(is_one);
+        }
+        Ok(count)
     }
 
     /// Fetches the aggregate, and with it the proof of its own membership.

@@ -45,6 +45,9 @@ impl From<LedgerError> for Failure {
             LedgerError::Busy(_) => Self::try_again("ledger_locked", &error),
             LedgerError::Version { .. } => Self::configuration("ledger_version", &error),
             LedgerError::Damaged { .. } => Self::configuration("ledger_damaged", &error),
+            LedgerError::MaskedUpdate { .. } => {
+                Self::configuration("masked_update_damaged", &error)
+            }
             _ => Self::configuration("ledger", &error),
         }
     }

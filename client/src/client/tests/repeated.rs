@@ -77,3 +77,41 @@ async fn an_answer_that_never_ends_is_given_up_and_the_same_bytes_go_again() {
     assert!(uploads[0] == uploads[1], "other bytes");
     assert_eq!(site.used(), 1);
 }
+
+#[tokio::test]
+async fn a_masked_update_that_was_damaged_or_lost_is_not_sent_and_no_other_is_sealed() {
+    let mut site = Site::new().await;
+    site.fake
+        .with(|parent| parent.uploads = [Upload::Problem(500, "storage")].into());
+    site.contribute(&VALUES).await.unwrap_err();
+    let name = format!("ledger-mock.db.{}.masked", site.round_id());
+    let path = site.folder.path().join(name);
+    let good = std::fs::read(&path).unwrap();
+    let mut changed = good.clone();
+    changed[3] ^= 4;
+    for damaged in [Some(changed), Some(good[1..].to_vec()), None] {
+        match damaged {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let refused = [
+            site.contribute(&VALUES).await.unwrap_err(),
+            site.resend(&VALUES, 1).await.unwrap_err(),
+        ];
+        for refused in refused {
+            assert!(
+                matches!(
+                    refused,
+                    ContributeRefused::Ledger(LedgerError::MaskedUpdate { .. })
+                ),
+                "{refused}"
+            );
+        }
+        assert_eq!((site.uploads().len(), site.used()), (1, 1));
+    }
+    std::fs::write(&path, good).unwrap();
+    assert!(site.contribute(&VALUES).await.unwrap().resent);
+    let uploads = site.uploads();
+    assert!(uploads[0] == uploads[1], "other bytes");
+    assert!(!path.exists(), "accepted, and kept all the same");
+}

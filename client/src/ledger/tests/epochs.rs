@@ -110,6 +110,7 @@ fn a_ledger_from_before_epochs_keeps_what_it_holds() {
     let mut site = Site::new();
     let first = Round::new(1);
     let sent = bytes(&site.spend(&first).unwrap());
+    let site = site.with_rows(&first, 16);
     let Site {
         folder,
         ledger,
@@ -159,6 +160,7 @@ fn a_ledger_from_before_fingerprints_knows_its_models_again() {
     let mut site = Site::new();
     let first = Round::new(1);
     let sent = bytes(&site.spend(&first).unwrap());
+    let site = site.with_rows(&first, 16);
     let path = site.folder.path().join("ledger-mock.db");
     let old = Connection::open(&path).unwrap();
     old.execute_batch(

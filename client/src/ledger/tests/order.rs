@@ -66,6 +66,10 @@ proptest! {
             }
             let records = site.ledger.records().unwrap();
             prop_assert_eq!(records.len(), rounds.len());
+            let sealed = records.iter().filter(|r| r.state == RecordState::Sealed);
+            let mut files: Vec<_> = sealed.map(|r| format!("ledger-mock.db.{}.masked", r.round_id)).collect();
+            files.sort();
+            prop_assert_eq!(site.files(), files);
             let live: Vec<_> = records.iter().filter(|r| r.state != RecordState::Refunded).collect();
             prop_assert_eq!(live.len(), site.used() as usize);
             for (i, a) in live.iter().enumerate() {
