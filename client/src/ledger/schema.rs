@@ -95,11 +95,12 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// A commit is on the disk when it returns, the journal's removal from its folder included
-/// (`EXTRA`): the bytes of a contribution may leave right after. One file, no write-ahead log
-/// that a copy could forget.
+/// A commit is on the disk when it returns, and with it the journal's end: the bytes of a
+/// contribution may leave right after. The journal stays as a file whose head is overwritten and synced, so
+/// that no commit waits for names to be made and removed. It holds nothing between commits: the ledger is
+/// one file, no write-ahead log that a copy could forget.
 pub(super) fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "DELETE")?;
+    connection.pragma_update(None, "journal_mode", "PERSIST")?;
     connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update(None, "foreign_keys", true)
 }

@@ -112,11 +112,31 @@ fn a_ledger_is_its_owners_to_read() {
 
     let folder = tempfile::tempdir().unwrap();
     identity(folder.path());
-    for name in ["identity.key", "ledger.db", "ledger-mock.db"] {
+    for name in [
+        "identity.key",
+        "ledger.db",
+        "ledger.db-journal",
+        "ledger-mock.db",
+    ] {
         let mode = fs::metadata(folder.path().join(name))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+}
+
+/// Whoever copies it has all that was committed.
+#[test]
+fn a_ledger_is_one_file_between_commits() {
+    let mut site = Site::new();
+    let round = Round::new(1);
+    let _ = site.spend(&round).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy.db");
+    fs::copy(site.folder.path().join("ledger-mock.db"), &copy).unwrap();
+    let copy = Connection::open(copy).unwrap();
+    let count = "SELECT count(*) FROM contributions WHERE state = 'sealed'";
+    assert_eq!(copy.query_row(count, [], |row| row.get(0)), Ok(1));
+    assert_eq!(site.used(), 1);
 }
