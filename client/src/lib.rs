@@ -2,7 +2,7 @@
 //!
 //! The path of an update is a path of types. [`Client::join`] appraises a round's enclave and judges
 //! its parameters by the [`RoundPolicy`]; [`AttestedRound::contribute`] encodes, reserves the round in
-//! the [`Ledger`], [`seal()`]s, commits record, debit and sealed bytes at once, and only then sends. The
+//! the [`Ledger`], [`seal()`]s, stores the sealed bytes, commits record and debit, and only then sends. The
 //! parent's answers are claims: an acceptance counts by the enclave's signature, an aggregate by
 //! its receipt.
 //!

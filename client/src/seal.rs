@@ -115,10 +115,11 @@ pub fn seal<'ledger, V: Number>(
 }
 
 impl SealedContribution<'_> {
-    /// Commits record, debit and sealed bytes in one transaction.
+    /// Stores the masked update, then commits record and debit in one transaction.
     ///
     /// # Errors
-    /// [`LedgerError`]; then nothing is spent and the sealed bytes are gone.
+    /// [`LedgerError`]; then nothing is sent, and what was stored without a record is removed
+    /// when the ledger is opened next.
     pub fn commit(self) -> Result<SpentContribution, LedgerError> {
         self.debit.commit(&self.binding, self.sealed, self.now)
     }

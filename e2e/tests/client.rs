@@ -64,6 +64,23 @@ fn i11_a_sealed_contribution_is_spent() {
         "only the stored bytes were ever sent"
     );
 
+    // What was stored is cut off, then lost: nothing is sent, and nothing sealed in its place.
+    let stored = format!("{}/ledger-mock.db.{first}.masked", hospital.identity);
+    let sealed = fs::read(&stored).unwrap();
+    let sent = uploads.len();
+    for damage in [true, false] {
+        if damage {
+            fs::write(&stored, &sealed[1..]).unwrap();
+        } else {
+            fs::remove_file(&stored).unwrap();
+        }
+        let (code, detail) = hospital.contribute(&proxy.url, &first, &update).refused(2);
+        assert_eq!(code, "masked_update_damaged", "{detail}");
+        assert!(detail.contains(&stored), "{detail}");
+    }
+    assert_eq!(proxy.uploads().len(), sent);
+    fs::write(&stored, sealed).unwrap();
+
     // The same round again resends the stored bytes, and takes no other update for sent.
     let changed = lab.numbers("changed.npy", &[0.75; 20]);
     let (code, detail) = hospital.contribute(&proxy.url, &first, &changed).refused(1);

@@ -63,7 +63,7 @@ pub struct Debit<'ledger> {
     unproven_retry: bool,
 }
 
-/// A contribution whose record, debit and bytes are on the disk. Nothing else is ever uploaded.
+/// A contribution whose bytes, record and debit are on the disk. Nothing else is ever uploaded.
 ///
 /// Only a commit makes one, and the ledger from what was committed:
 ///
