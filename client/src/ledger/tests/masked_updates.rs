@@ -256,7 +256,9 @@ fn an_older_ledgers_masked_update_is_sent_from_its_rows() {
     assert_eq!(site.files(), [""; 0]);
     let again = site.ledger.stored(&round.id()).unwrap().unwrap();
     assert_eq!(bytes(&again), sent);
-    // What is sealed from now on is a file.
+    // An older program would find no rows for what is sealed from now on, and is told by the version.
+    let version = super::version(&site.ledger.connection).unwrap();
+    assert_eq!(version, Some(schema::VERSION));
     let next = Round::with(1, |terms| terms.task = "imaging".parse().unwrap());
     let _ = site.spend(&next).unwrap();
     let site = site.reopen();
