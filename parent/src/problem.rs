@@ -252,6 +252,7 @@ impl From<UploadRejection> for Problem {
         match rejection {
             UploadRejection::Length { .. } => new(StatusCode::PAYLOAD_TOO_LARGE, "body_length"),
             UploadRejection::Header(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "header"),
+            UploadRejection::Shape => new(StatusCode::UNPROCESSABLE_ENTITY, "header_shape"),
             UploadRejection::OtherRound => new(StatusCode::UNPROCESSABLE_ENTITY, "round_mismatch"),
             UploadRejection::OtherClient(_) => {
                 new(StatusCode::UNPROCESSABLE_ENTITY, "client_mismatch")

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{
-    BlockLayout, ClientId, Cohort, CohortTree, Digest, Intake, RoundBinding, RoundId,
+    BlockLayout, ClientId, Cohort, CohortTree, Digest, Intake, RoundBinding, RoundId, RoundTerms,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,10 @@ impl Round {
 
     pub(crate) const fn intake(&self) -> Intake {
         self.binding.params.params.terms().intake
+    }
+
+    pub(crate) const fn terms(&self) -> &RoundTerms {
+        self.binding.params.params.terms()
     }
 
     pub(crate) const fn sequence(&self) -> u64 {

@@ -63,6 +63,10 @@ where
     if header.client != client {
         return Err(UploadRejection::OtherClient(header.client));
     }
+    // The enclave takes many headers at once, and counts on each being no longer than it may be.
+    if !header.has_shape(round.terms()) {
+        return Err(UploadRejection::Shape);
+    }
     let blob = Blob::Upload(client);
     let layout = round.layout();
     let room = AT_A_TIME.min(usize::try_from(layout.total_bytes()).unwrap_or(AT_A_TIME));
@@ -151,6 +155,11 @@ pub enum UploadRejection {
     /// The header names another client than the path.
     #[error("the header is of client {0}, not of the one in the path")]
     OtherClient(ClientId),
+    /// The header has not the parts of this round.
+    #[error(
+        "the header's key, sealed part or credential have not the lengths of this round: was it made for its KEM and admission?"
+    )]
+    Shape,
     /// The body is not the one of the commitment.
     #[error("the masked update is not the one that its commitment names; send it again whole")]
     Commitment,

@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::encapsulation::SEALED_HEADER_BYTES;
 use crate::ids::{ClientId, Digest, RoundId};
 use crate::label::{self, Label};
+use crate::merkle::PATH_LIMIT;
+use crate::params::{Admission, RoundTerms};
 use crate::registry::is_admitted;
 use crate::signature::{ClientSigner, Signature, Statement};
 use crate::{Commitment, canonical};
@@ -38,6 +41,21 @@ impl ContributionHeader {
             ..self.clone()
         };
         label::CONTRIBUTION.digest(&[&canonical::encode(&bare)])
+    }
+
+    /// Whether its parts have the lengths of a header of such a round, and a credential stands in
+    /// it only if one belongs there. Says nothing of what is in them.
+    #[must_use]
+    pub fn has_shape(&self, terms: &RoundTerms) -> bool {
+        let credential = match &self.credential {
+            Some(credential) => {
+                terms.admission != Admission::Open && credential.path.len() <= PATH_LIMIT
+            }
+            None => true,
+        };
+        self.encapsulated_key.len() == terms.kem.encapsulated_key_bytes()
+            && self.sealed.len() == SEALED_HEADER_BYTES
+            && credential
     }
 
     /// Signs the contribution for a registry round. `index` and `path` are the client's

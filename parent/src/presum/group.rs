@@ -126,7 +126,8 @@ impl Group {
         };
         thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(work);
+                // Without one, the others do its part.
+                let _ = thread::Builder::new().spawn_scoped(scope, work);
             }
             work();
         });

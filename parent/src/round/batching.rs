@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use sealsum_protocol::messages::{ContributeMany, HEADERS_LIMIT};
-use sealsum_protocol::{Acceptance, Command, ContributionHeader, Reply, Signed};
+use sealsum_protocol::{Acceptance, Command, ContributionHeader, Refusal, Reply, Signed};
 use tokio::sync::oneshot;
 
 use super::Round;
@@ -91,6 +91,7 @@ async fn speak_for_all(round: &Round, mut session: Session<'_>) {
             }
         }
         Err(error) => {
+            let error = of_each(error);
             for waiting in batch {
                 let _ = waiting.outcome.send(Err(error.for_another()));
             }
@@ -98,5 +99,15 @@ async fn speak_for_all(round: &Round, mut session: Session<'_>) {
     }
     if was_whole {
         session.finish();
+    }
+}
+
+/// What a refusal of the whole says of each: that there is no such round or that it is not
+/// collecting holds for all; that the command can't be read says nothing about any header, and is no
+/// reason to forget one.
+fn of_each(error: LinkError) -> LinkError {
+    match error {
+        LinkError::Refused(Refusal::Malformed) => LinkError::OutOfPlace("contribute_many"),
+        error => error,
     }
 }

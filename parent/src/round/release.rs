@@ -49,6 +49,11 @@ impl Rounds {
         if stored.is_some_and(|stored| stored.bytes == round.layout.total_bytes()) {
             return Ok(());
         }
+        // First, since it can fail in passing, and what has come is not to be asked for again.
+        let mut sum = match close.sum_root {
+            Some(root) => Some(self.masked_sum(round, root).await?),
+            None => None,
+        };
         let mut release = match progress.take() {
             Some(release) => release,
             None => Release {
@@ -56,10 +61,6 @@ impl Rounds {
                 unwritten: Vec::new(),
                 writer: self.storage.write_blob(round.id, Blob::Aggregate).await?,
             },
-        };
-        let mut sum = match close.sum_root {
-            Some(root) => Some(self.masked_sum(round, root).await?),
-            None => None,
         };
         while release.next < round.layout.blocks() {
             match self.release_block(round, release.next, &mut sum).await {

@@ -8,7 +8,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use sealsum_protocol::messages::HEADERS_LIMIT;
-use sealsum_protocol::{Acceptance, Command, Intake, Refusal, RoundId, Signed, canonical};
+use sealsum_protocol::{
+    Acceptance, ClientSigner, Command, ContributionHeader, Intake, Refusal, RoundId, Signed,
+    canonical,
+};
 
 use crate::fake_enclave::Fault;
 use crate::stage::{Answer, Contribution, DIMENSION, Stage, params_for};
@@ -124,4 +127,46 @@ async fn a_batch_that_is_cut_or_put_off_is_said_again() {
             assert_accepted(&contribution, &answer);
         }
     }
+}
+
+/// What waits goes in together: one header that is too long would keep all of them out.
+#[tokio::test]
+async fn a_header_of_another_shape_is_refused_before_anything_is_stored_or_said() {
+    let stage = Stage::new().await;
+    let round = busy_round(&stage).await;
+    let signer = ClientSigner::from_secret(&[9; 32]);
+    let misshapen: [fn(&mut ContributionHeader, &ClientSigner); 4] = [
+        |header, _| header.encapsulated_key = vec![1; 3800].into(),
+        |header, _| header.encapsulated_key = vec![1; 31].into(),
+        |header, _| header.sealed = vec![1; 21].into(),
+        |header, signer| *header = header.clone().with_credential(signer, 0, Vec::new()),
+    ];
+    for change in misshapen {
+        let mut contribution = Contribution::new(round, 1, DIMENSION);
+        change(&mut contribution.header, &signer);
+        stage
+            .put(&contribution)
+            .await
+            .refused_with(422, "header_shape");
+    }
+    assert_eq!(stage.stored_uploads(round), 0);
+    assert_eq!(stage.enclave.count("contribute_many"), 0);
+    let sound = Contribution::new(round, 1, DIMENSION);
+    assert_accepted(&sound, &stage.put(&sound).await);
+}
+
+#[tokio::test]
+async fn an_enclave_that_can_not_read_the_command_costs_no_upload() {
+    let stage = Stage::new().await;
+    let round = busy_round(&stage).await;
+    let mut once = vec![Fault::Refuse(Refusal::Malformed)];
+    stage.enclave.script(move |command| match command {
+        Command::ContributeMany(_) => once.pop(),
+        _ => None,
+    });
+    let contribution = Contribution::new(round, 1, DIMENSION);
+    let answer = stage.put(&contribution).await;
+    assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
+    assert_eq!(stage.stored_uploads(round), 1);
+    assert_accepted(&contribution, &stage.put(&contribution).await);
 }

@@ -8,7 +8,6 @@ mod batch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sealsum_protocol::encapsulation::SEALED_HEADER_BYTES;
 use sealsum_protocol::label;
 use sealsum_protocol::messages::{Close, EXCLUSION_LIMIT, StageBlock};
 use sealsum_protocol::receipt::{AbortReceipt, Acceptance};
@@ -242,10 +241,7 @@ impl Collecting {
         if self.burned.contains(&header.client) {
             return Err(Refusal::Burned);
         }
-        let shape = header.encapsulated_key.len() == terms.kem.encapsulated_key_bytes()
-            && header.sealed.len() == SEALED_HEADER_BYTES
-            && (terms.admission != Admission::Open || header.credential.is_none());
-        if !shape {
+        if !header.has_shape(terms) {
             return Err(Refusal::HeaderShape);
         }
         let burned = u64::try_from(self.burned.len()).unwrap_or(u64::MAX);
