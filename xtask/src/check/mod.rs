@@ -8,6 +8,7 @@ mod digested;
 mod glossary;
 mod house;
 mod invariants;
+mod performance;
 mod references;
 mod secrets;
 mod sources;
@@ -23,7 +24,7 @@ use sources::Source;
 /// What to check, and whether to write.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Write enclave/TCB.txt afresh instead of comparing with it.
+    /// Write enclave/TCB.txt and the figures of docs/PERFORMANCE.md afresh instead of comparing with them.
     #[arg(long)]
     write: bool,
 }
@@ -33,7 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let root = workspace::root();
     let sources = sources::read(root)?;
     let mut found = 0;
-    let rules: [(&str, Findings); 8] = [
+    let rules: [(&str, Findings); 9] = [
         ("dependencies", dependencies::check()?),
         ("trusted base", tcb::check(root, &sources, options.write)?),
         ("digested types", digested::check(&sources)),
@@ -42,6 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         ("invariants", invariants::check(root, &sources)),
         ("specification", specification::check(root, &sources)),
         ("glossary", glossary::check(root, &sources)),
+        ("performance", performance::check(root, options.write)),
     ];
     for (rule, findings) in rules {
         let verdict = if findings.is_empty() { "ok" } else { "FAILED" };
