@@ -1,7 +1,9 @@
 //! Removing masks from a summed block: `block - sum of masks`, without a branch on values.
 //!
-//! The seeds are shared out among threads. Ring arithmetic is exact, so however they are cut, the
-//! bytes are the same.
+//! Threads take a few seeds at a time for as long as there are any: one that starts late takes fewer,
+//! and none waits for it. Ring arithmetic is exact, so whoever takes which, the bytes are the same.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use sealsum_protocol::{MaskSeed, Refusal, RingVector};
 use zeroize::Zeroizing;
@@ -20,16 +22,22 @@ pub(crate) fn unmask(
     workers: Workers,
 ) -> Result<(), Refusal> {
     let (bits, elements) = (block.bits(), block.len());
+    let worth_a_thread = WORTH_A_THREAD.div_ceil(elements.max(1));
+    let threads = seeds.len().checked_div(worth_a_thread).unwrap_or(1).max(1);
+    let seeds = Seeds {
+        all: seeds,
+        taken: AtomicUsize::new(0),
+    };
     let mut own = Ok(());
     let others = workers.share_out(
-        seeds,
-        WORTH_A_THREAD.div_ceil(elements.max(1)),
+        &vec![(); threads],
+        1,
         stack::erase_shallow_frames,
-        |share| own = subtract(block, index, share),
-        |share| {
+        |_| own = subtract(block, index, &seeds),
+        |_| {
             // What a worker takes off: the sum of some clients' masks, which unmasks theirs.
             let mut masks = Zeroizing::new(RingVector::zeros(bits, elements));
-            subtract(&mut masks, index, share).map(|()| masks)
+            subtract(&mut masks, index, &seeds).map(|()| masks)
         },
     );
     own?;
@@ -42,17 +50,37 @@ pub(crate) fn unmask(
     Ok(())
 }
 
-fn subtract(block: &mut RingVector, index: u64, seeds: &[MaskSeed]) -> Result<(), Refusal> {
-    for seed in seeds {
-        seed.expand(block.bits())
-            .wrapping_sub_from(index, block)
-            .map_err(|_| Refusal::NoMoreOfThisBlock)?;
+/// Seeds that nobody has taken yet.
+struct Seeds<'a> {
+    all: &'a [MaskSeed],
+    taken: AtomicUsize,
+}
+sealsum_protocol::secret!(Seeds<'_>);
+
+impl Seeds<'_> {
+    /// The next few, for whoever asks first.
+    fn take(&self) -> Option<&[MaskSeed]> {
+        let from = self.taken.fetch_add(TAKEN_AT_ONCE, Ordering::Relaxed);
+        let rest = self.all.get(from..).filter(|rest| !rest.is_empty())?;
+        Some(rest.get(..TAKEN_AT_ONCE).unwrap_or(rest))
+    }
+}
+
+fn subtract(block: &mut RingVector, index: u64, seeds: &Seeds<'_>) -> Result<(), Refusal> {
+    while let Some(few) = seeds.take() {
+        for seed in few {
+            seed.expand(block.bits())
+                .wrapping_sub_from(index, block)
+                .map_err(|_| Refusal::NoMoreOfThisBlock)?;
+        }
     }
     Ok(())
 }
 
 /// Elements to unmask for which another thread is worth its start, measured at 0.1 ms of work.
 const WORTH_A_THREAD: usize = 32 * 16_384;
+/// Some 20 microseconds of work on a full block: what a thread may be waited for at the end.
+const TAKEN_AT_ONCE: usize = 8;
 
 #[cfg(test)]
 mod tests {
