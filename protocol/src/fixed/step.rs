@@ -1,7 +1,7 @@
 //! One element at a time, by the words of docs/PROTOCOL.md, section 8.
 //!
-//! What the fast way is compared with, what finds the element that is at fault, and the way for
-//! clips that are too large for the fast one.
+//! What the fast way is compared with, and the way for clips that are too large for the fast
+//! one.
 
 // Floats to integers after clipping, below 2^52.
 #![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]

@@ -141,7 +141,7 @@ proptest! {
     fn many_at_a_time_are_encoded_as_each_alone(
         values in prop::collection::vec(any_value(), 1..3000), repeated in 1_usize..20, single: bool,
         clip in prop_oneof![1_u64..1 << 21, Just(1 << 50), (1_u64 << 50) - 2..=1 << 52, 1_u64..=1 << 52],
-        f in 0_u8..=30, weight in prop_oneof![Just(1_u32), any::<u32>()], bits in prop_oneof![8_u8..=32, Just(64)],
+        f in 0_u8..=40, weight in prop_oneof![Just(1_u32), any::<u32>()], bits in prop_oneof![8_u8..=32, Just(64)],
         stochastic: bool,
     ) {
         // The planner leaves no more to a weight than fits 63 bits beside the clip.
