@@ -2,7 +2,7 @@
 
 use sealsum_protocol::label;
 use sealsum_protocol::merkle::Tree;
-use sealsum_protocol::{Admission, ContributionHeader, Intake, Refusal, RoundTerms};
+use sealsum_protocol::{Admission, ContributionHeader, Digest, Intake, Refusal, RoundTerms};
 use sealsum_testkit::{
     LocalEnclave, ScriptedParent, UncheckedClient, admission, client_signer, registry, terms,
 };
@@ -113,6 +113,22 @@ fn a_credential_in_an_open_round_is_no_header_of_it() {
         parent.relay(&mut enclave, &contribution),
         Err(Refusal::HeaderShape)
     );
+}
+
+/// Of the longest path that a registry can have, a wrong one is a wrong credential; a longer one
+/// is no header, and none that the parent would have to fit beside others.
+#[test]
+fn a_path_longer_than_any_registrys_is_no_header() {
+    let mut enclave = LocalEnclave::new(1);
+    let (mut parent, _) = round(&mut enclave, Intake::Presum);
+    for (hashes, refused) in [(32, Refusal::Credential), (33, Refusal::HeaderShape)] {
+        let mut contribution = UncheckedClient::new(1).contribute(&parent.binding, &[0.5; 20]);
+        let path = vec![Digest::new([7; 32]); hashes];
+        contribution.header = contribution
+            .header
+            .with_credential(&client_signer(1), 0, path);
+        assert_eq!(parent.relay(&mut enclave, &contribution), Err(refused));
+    }
 }
 
 /// A parent and an operator who have a member's key in the registry twice: the
