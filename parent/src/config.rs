@@ -9,6 +9,7 @@ use sealsum_protocol::OperatorKey;
 
 use crate::address::EnclaveAddress;
 use crate::enclave_link::Patience;
+use crate::round::Gathering;
 
 /// A parent's configuration.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Limits {
     pub body_piece: Duration,
     /// For requests and work under way to end, at shutdown.
     pub shutdown: Duration,
+    /// For nonces that are to share an attestation.
+    pub gathering: Gathering,
     /// For the enclave.
     pub enclave: Patience,
     /// Between two looks at the rounds in progress.
@@ -71,6 +74,11 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body_piece: Duration::from_secs(30),
             shutdown: Duration::from_secs(20),
+            // An attestation takes a security module milliseconds; nobody notices these.
+            gathering: Gathering {
+                alone: Duration::from_millis(5),
+                interval: Duration::from_millis(100),
+            },
             enclave: Patience {
                 turn: Duration::from_secs(60),
                 connect: Duration::from_secs(5),

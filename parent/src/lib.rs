@@ -28,7 +28,7 @@ pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};
 pub use presum::{MaskedSum, sum as sum_uploads};
 pub use problem::Problem;
-pub use round::{Round, RoundError};
+pub use round::{Gathering, Round, RoundError};
 pub use rounds::Rounds;
 pub use storage::{
     Blob, BlobReader, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob,

@@ -6,6 +6,7 @@ mod admission;
 mod batching;
 mod closing;
 mod error;
+mod joining;
 mod opening;
 mod recovery;
 mod relay;
@@ -13,6 +14,7 @@ mod release;
 mod watch;
 
 pub use error::RoundError;
+pub use joining::Gathering;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::summary::RoundSummary;
 use batching::WaitingHeaders;
+use joining::WaitingNonces;
 use release::Release;
 
 /// A round.
@@ -44,6 +47,8 @@ pub struct Round {
     client_locks: [tokio::sync::Mutex<()>; CLIENT_LOCKS],
     /// In `presum`, what is to go into the enclave next.
     waiting: WaitingHeaders,
+    /// Who waits for evidence.
+    joining: WaitingNonces,
     /// Held by whoever closes; in it, how far the release has come.
     release: tokio::sync::Mutex<Option<Release>>,
     /// Made at the first question about who is in the released sum.
@@ -89,6 +94,7 @@ impl Round {
             intake_gate: tokio::sync::RwLock::new(()),
             client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             waiting: WaitingHeaders::default(),
+            joining: WaitingNonces::default(),
             release: tokio::sync::Mutex::new(None),
             released_cohort: OnceLock::new(),
         }

@@ -53,21 +53,19 @@ pub fn gather(nonces: &[ClientNonce]) -> ([u8; 32], Vec<NoncePath>) {
     if let [alone] = nonces {
         return (*alone.as_bytes(), vec![NoncePath::alone()]);
     }
-    let leaves: Vec<_> = nonces
-        .iter()
-        .map(|nonce| TREE.leaf(nonce.as_bytes()))
-        .collect();
-    let size = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    let leaves = nonces.iter().map(|nonce| TREE.leaf(nonce.as_bytes()));
+    let tree = TREE.levels(leaves.collect());
+    let size = u64::try_from(nonces.len()).unwrap_or(u64::MAX);
     let paths = (0..size)
         .filter_map(|index| {
             Some(NoncePath {
                 index,
                 size,
-                path: TREE.path(&leaves, index)?,
+                path: tree.path(index)?,
             })
         })
         .collect();
-    (*TREE.root(&leaves).as_bytes(), paths)
+    (*tree.root().as_bytes(), paths)
 }
 
 const TREE: Tree = Tree(label::NONCE_TREE);

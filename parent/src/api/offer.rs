@@ -39,7 +39,11 @@ pub(super) async fn offer_of_task(
     offer(&rounds, &round, query).await
 }
 
-async fn offer(rounds: &Rounds, round: &Round, query: OfferQuery) -> Result<Cbor, Problem> {
+async fn offer(
+    rounds: &Arc<Rounds>,
+    round: &Arc<Round>,
+    query: OfferQuery,
+) -> Result<Cbor, Problem> {
     let nonce: ClientNonce = query
         .nonce
         .ok_or_else(|| Problem::malformed("an offer needs ?nonce= with 64 hexadecimal characters"))?

@@ -93,7 +93,7 @@ impl Rounds {
         getrandom::fill(&mut nonce).map_err(|_| RoundError::Interrupted)?;
         let evidence = RoundEvidence {
             binding: round.binding.clone(),
-            evidence: self.attest(round, Digest::new(nonce)).await?,
+            evidence: self.ask_to_attest(round, Digest::new(nonce)).await?,
         };
         self.storage
             .put(round.id, Record::Evidence, canonical::encode(&evidence))

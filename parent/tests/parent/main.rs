@@ -6,6 +6,7 @@ mod admission;
 mod batching;
 mod ends;
 mod fake_enclave;
+mod joining;
 mod pieces;
 mod recovery;
 mod release;
