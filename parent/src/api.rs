@@ -7,6 +7,7 @@ mod answer;
 mod close;
 mod contribute;
 mod evidence;
+mod health;
 mod list_rounds;
 mod offer;
 mod open_round;
@@ -15,27 +16,23 @@ mod receipt;
 mod show_round;
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
 use sealsum_protocol::RoundId;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::access::keep_pattern;
 use crate::problem::Problem;
 use crate::round::Round;
 use crate::rounds::Rounds;
 
 /// Every path of the interface: clients' and operator's.
 pub fn router(rounds: Arc<Rounds>) -> Router {
-    let operator = Router::new()
-        .route("/v1/rounds", post(open_round::open_round))
-        .route("/v1/rounds/{round_id}/close", post(close::close))
-        .route("/v1/rounds/{round_id}/abort", post(abort::abort));
-    finish(client_paths().merge(operator), rounds)
+    finish(client_paths().merge(operator_paths()), rounds)
 }
 
 /// What clients and auditors need. Whoever could also close a round could choose the
@@ -44,35 +41,56 @@ pub fn client_router(rounds: Arc<Rounds>) -> Router {
     finish(client_paths(), rounds)
 }
 
-fn client_paths() -> Router<Arc<Rounds>> {
-    Router::new()
-        .route("/v1/rounds", get(list_rounds::list_rounds))
-        .route("/v1/rounds/{round_id}", get(show_round::show_round))
-        .route("/v1/rounds/{round_id}/offer", get(offer::offer_of_round))
-        .route("/v1/tasks/{task}/offer", get(offer::offer_of_task))
-        .route(
-            "/v1/rounds/{round_id}/contributions/{client_id}",
-            put(contribute::contribute),
-        )
-        .route("/v1/rounds/{round_id}/evidence", get(evidence::evidence))
-        .route("/v1/rounds/{round_id}/receipt", get(receipt::receipt))
-        .route(
-            "/v1/rounds/{round_id}/abort-receipt",
-            get(abort_receipt::abort_receipt),
-        )
-        .route("/v1/rounds/{round_id}/aggregate", get(aggregate::aggregate))
-        .route(
-            "/v1/rounds/{round_id}/proofs/{client_id}",
-            get(proof::proof),
-        )
+/// The interface in OpenAPI, as the paths themselves declare it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    describe(client_paths().merge(operator_paths()).into_openapi())
 }
 
-fn finish(paths: Router<Arc<Rounds>>, rounds: Arc<Rounds>) -> Router {
+fn client_paths() -> OpenApiRouter<Arc<Rounds>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(list_rounds::list_rounds))
+        .routes(routes!(show_round::show_round))
+        .routes(routes!(offer::offer_of_round))
+        .routes(routes!(offer::offer_of_task))
+        .routes(routes!(contribute::contribute))
+        .routes(routes!(evidence::evidence))
+        .routes(routes!(receipt::receipt))
+        .routes(routes!(abort_receipt::abort_receipt))
+        .routes(routes!(aggregate::aggregate))
+        .routes(routes!(proof::proof))
+}
+
+fn operator_paths() -> OpenApiRouter<Arc<Rounds>> {
+    OpenApiRouter::new()
+        .routes(routes!(open_round::open_round))
+        .routes(routes!(close::close))
+        .routes(routes!(abort::abort))
+        .routes(routes!(health::metrics))
+}
+
+fn finish(paths: OpenApiRouter<Arc<Rounds>>, rounds: Arc<Rounds>) -> Router {
+    let (paths, described) = paths.split_for_parts();
+    let described = Json(describe(described));
     paths
+        .route("/openapi.json", get(async move || described.clone()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn(log))
+        .route_layer(middleware::from_fn(keep_pattern))
         .with_state(rounds)
+}
+
+fn describe(mut paths: OpenApi) -> OpenApi {
+    paths.info.title = "Sealsum parent".to_owned();
+    paths.info.description = Some(
+        "The untrusted host's interface. CBOR bodies are the canonical messages of docs/PROTOCOL.md; \
+         every answer is a claim until its receiver has verified it."
+            .to_owned(),
+    );
+    env!("CARGO_PKG_VERSION").clone_into(&mut paths.info.version);
+    paths
 }
 
 /// The round that a path names.
@@ -88,7 +106,7 @@ async fn no_such_path() -> Problem {
         StatusCode::NOT_FOUND,
         "unknown_path",
         "No such path",
-        "this parent serves version 1 of the interface under /v1; closing and aborting are the operator's, at the address of --operator-listen",
+        "this parent serves version 1 of the interface under /v1, described at /openapi.json; closing and aborting are the operator's, at the address of --operator-listen",
     )
 }
 
@@ -99,20 +117,4 @@ async fn no_such_method() -> Problem {
         "No such method",
         "this path does not have that method here; opening, closing and aborting are the operator's, at the address of --operator-listen",
     )
-}
-
-/// One line a request: the path's pattern, never its ids' bodies or query.
-async fn log(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    tracing::debug!(
-        %method,
-        path = path.as_ref().map_or("unmatched", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "answered"
-    );
-    response
 }

@@ -6,19 +6,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sealsum_protocol::OperatorKey;
+use serde::Deserialize;
 
+use crate::access::{Rates, Tokens};
 use crate::address::EnclaveAddress;
 use crate::enclave_link::Patience;
+use crate::parent::StartError;
 use crate::round::Gathering;
+use crate::settings::SettingsError;
+use crate::storage::StorageError;
+use crate::tls;
 
 /// A parent's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen for HTTP; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Where to listen for the operator: opening, closing and aborting rounds. `None`
-    /// is at `listen` too, which then has to be a loopback address.
-    pub operator_listen: Option<SocketAddr>,
+    /// Where clients and auditors are served.
+    pub clients: Listener,
+    /// Where the operator is served: opening, closing and aborting rounds, and metrics. `None`
+    /// is at the clients' address too, which then has to be a loopback address.
+    pub operator: Option<Listener>,
     /// The operators whose parameters open rounds here; empty is any.
     pub operators: Vec<OperatorKey>,
     /// Where the enclave is.
@@ -31,9 +37,103 @@ pub struct Config {
     pub on_shutdown: OnShutdown,
 }
 
+impl Config {
+    /// Reads the certificates, keys and tokens that it names, and looks at the data folder;
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`StartError`], as a start with it would give.
+    pub fn check_files(&self) -> Result<(), StartError> {
+        self.check()?;
+        for listener in [Some(&self.clients), self.operator.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(files) = &listener.tls {
+                tls::read(files)?;
+            }
+            if let Some(path) = &listener.tokens {
+                Tokens::read(path)?;
+            }
+        }
+        match self.data.metadata() {
+            Ok(found) if !found.is_dir() => Err(StorageError::Io {
+                action: "use",
+                path: self.data.clone(),
+                source: std::io::ErrorKind::NotADirectory.into(),
+            }
+            .into()),
+            // What is not there is made.
+            _ => Ok(()),
+        }
+    }
+
+    /// Errs if strangers would be let in where only the operator should be.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let Some(operator) = &self.operator else {
+            let shared = self.clients.address;
+            return if shared.ip().is_loopback() {
+                Ok(())
+            } else {
+                Err(SettingsError::OperatorExposed(shared))
+            };
+        };
+        if operator.address.ip().is_loopback() {
+            return Ok(());
+        }
+        let certified = |tls: &TlsFiles| tls.client_authority.is_some();
+        if operator.tokens.is_none() && !operator.tls.as_ref().is_some_and(certified) {
+            return Err(SettingsError::OperatorOpen(operator.address));
+        }
+        if operator.tls.is_none() && !operator.plaintext {
+            return Err(SettingsError::OperatorPlaintext(operator.address));
+        }
+        Ok(())
+    }
+}
+
+/// An address to listen on, and who is let in there.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// TLS 1.3, if it is not somebody else's in front.
+    pub tls: Option<TlsFiles>,
+    /// A file of bearer tokens' digests; without it nobody needs a token.
+    pub tokens: Option<PathBuf>,
+    /// Whether tokens may cross the network without TLS.
+    pub plaintext: bool,
+}
+
+impl Listener {
+    /// HTTP for everyone who reaches the address.
+    #[must_use]
+    pub const fn plain(address: SocketAddr) -> Self {
+        Self {
+            address,
+            tls: None,
+            tokens: None,
+            plaintext: true,
+        }
+    }
+}
+
+/// PEM files for TLS, read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key: PKCS #8, PKCS #1 or SEC 1.
+    pub key: PathBuf,
+    /// Whoever connects has to show a certificate of one of these authorities.
+    pub client_authority: Option<PathBuf>,
+}
+
 /// What a parent that is asked to end does with the rounds that collect. One that is
 /// releasing goes on in either case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum OnShutdown {
     /// Abort them and store the abort receipts: nobody's contribution hangs in the air.
     #[default]
@@ -47,8 +147,12 @@ pub enum OnShutdown {
 pub struct Limits {
     /// Largest masked update, in bytes; a round with larger ones is not opened.
     pub masked_update: u64,
-    /// Connections at a time.
+    /// Connections at a time, at each listener.
     pub connections: usize,
+    /// Of these, for one address (IPv6: one /64).
+    pub connections_per_address: usize,
+    /// Requests a second.
+    pub rates: Rates,
     /// For a request's head to arrive.
     pub head: Duration,
     /// For the next piece of a body to arrive.
@@ -59,6 +163,8 @@ pub struct Limits {
     pub gathering: Gathering,
     /// For the enclave.
     pub enclave: Patience,
+    /// Between two looks at certificates, keys and tokens, which are read again when they change.
+    pub reload: Duration,
     /// Between two looks at the rounds in progress.
     pub watch: Duration,
     /// For an enclave that does not answer, before its rounds are lost.
@@ -71,6 +177,9 @@ impl Default for Limits {
             // A model of 2^31 elements at 32 bits.
             masked_update: 8 << 30,
             connections: 1024,
+            // A hospital's clients share an address; one of them can't keep all others out.
+            connections_per_address: 512,
+            rates: Rates::default(),
             head: Duration::from_secs(10),
             body_piece: Duration::from_secs(30),
             shutdown: Duration::from_secs(20),
@@ -84,6 +193,7 @@ impl Default for Limits {
                 connect: Duration::from_secs(5),
                 reply: Duration::from_secs(30),
             },
+            reload: Duration::from_secs(5),
             // Well within the time that an enclave gives before it ends.
             watch: Duration::from_secs(2),
             // An enclave erases what is not released within an hour of its close.

@@ -4,8 +4,10 @@
 //! the link until it is in. An exchange that is cut in the middle leaves no half
 //! read reply behind: its connection is closed, and the next one opens another.
 
+mod names;
+
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sealsum_protocol::frame::{FrameDecoder, FrameError};
@@ -13,15 +15,20 @@ use sealsum_protocol::messages::Message as _;
 use sealsum_protocol::{Command, Refusal, Reply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::address::{EnclaveAddress, Transport};
+use crate::metrics::Metrics;
+use names::name;
 
 /// The link.
 pub(crate) struct EnclaveLink {
     address: EnclaveAddress,
     patience: Patience,
+    metrics: Metrics,
     connection: Mutex<Option<Box<dyn Transport>>>,
+    /// Whether the last exchange had an answer.
+    answering: AtomicBool,
 }
 
 /// How long the link waits, in each step.
@@ -52,11 +59,13 @@ pub(crate) struct Session<'a> {
 }
 
 impl EnclaveLink {
-    pub(crate) fn new(address: EnclaveAddress, patience: Patience) -> Self {
+    pub(crate) fn new(address: EnclaveAddress, patience: Patience, metrics: Metrics) -> Self {
         Self {
             address,
             patience,
+            metrics,
             connection: Mutex::new(None),
+            answering: AtomicBool::new(false),
         }
     }
 
@@ -74,6 +83,24 @@ impl EnclaveLink {
             session.finish();
         }
         answer
+    }
+
+    /// Where the enclave should be.
+    pub(crate) const fn address(&self) -> &EnclaveAddress {
+        &self.address
+    }
+
+    /// Whether the enclave answered when it was last asked; false before that.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Relaxed)
+    }
+
+    fn heard(&self, command: &Command, took: Duration, answer: &Result<Answer, LinkError>) {
+        let silent = answer.as_ref().is_err_and(LinkError::is_silence);
+        self.answering.store(!silent, Ordering::Relaxed);
+        self.metrics.reachable(!silent);
+        self.metrics
+            .exchanged(name(command), took, answer.as_ref().err());
     }
 
     /// Waits for one's turn.
@@ -122,6 +149,18 @@ impl Session<'_> {
         body: Vec<u8>,
         boundary: &AtomicU64,
     ) -> Result<Answer, LinkError> {
+        let begun = Instant::now();
+        let answer = self.ask_now(command, body, boundary).await;
+        self.link.heard(command, begun.elapsed(), &answer);
+        answer
+    }
+
+    async fn ask_now(
+        &mut self,
+        command: &Command,
+        body: Vec<u8>,
+        boundary: &AtomicU64,
+    ) -> Result<Answer, LinkError> {
         let frame = command.to_frame(body).encode().map_err(LinkError::Frame)?;
         let may_repeat = !self.begun && !matches!(command, Command::OpenRound(_));
         self.begun = true;
@@ -150,7 +189,7 @@ impl Session<'_> {
     ) -> Result<Answer, LinkError> {
         let answer = timeout(
             self.link.patience.reply,
-            send_and_receive(&mut stream, frame, boundary),
+            send_and_receive(&mut stream, frame, boundary, &self.link.metrics),
         )
         .await
         .map_err(|_| LinkError::TimedOut)??;
@@ -174,10 +213,12 @@ async fn send_and_receive(
     stream: &mut Box<dyn Transport>,
     frame: &[u8],
     boundary: &AtomicU64,
+    metrics: &Metrics,
 ) -> Result<Answer, LinkError> {
     stream.write_all(frame).await.map_err(LinkError::Broken)?;
     stream.flush().await.map_err(LinkError::Broken)?;
     boundary.fetch_add(frame.len() as u64, Ordering::Relaxed);
+    metrics.crossed("to_enclave", frame.len() as u64);
 
     let mut decoder = FrameDecoder::default();
     let mut piece = vec![0; PIECE];
@@ -198,6 +239,7 @@ async fn send_and_receive(
             return Err(LinkError::Broken(io::ErrorKind::UnexpectedEof.into()));
         }
         boundary.fetch_add(read as u64, Ordering::Relaxed);
+        metrics.crossed("from_enclave", read as u64);
         decoder.push(&piece[..read]);
     }
 }
@@ -238,6 +280,26 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// Whether nobody is there, or nobody answers in time.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::TimedOut | Self::Broken(_)
+        )
+    }
+
+    /// One word for it.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Broken(_) => "broken",
+            Self::Frame(_) | Self::Garbled | Self::OutOfPlace(_) => "garbled",
+            Self::Refused(_) => "refused",
+        }
+    }
+
     /// The same for another whose word was in the same exchange.
     pub(crate) fn for_another(&self) -> Self {
         match self {

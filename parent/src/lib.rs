@@ -5,33 +5,43 @@
 //! keys. It is trusted for availability alone, so what it acknowledged it keeps, and
 //! what was cut it takes up again.
 
+mod access;
 mod address;
 mod api;
 mod config;
 mod enclave_link;
+mod metrics;
 mod offer;
 mod parent;
 mod presum;
 mod problem;
+mod reload;
 mod round;
 mod rounds;
 mod serve;
+mod settings;
 mod storage;
 mod stored_upload;
 mod summary;
+mod tls;
 mod upload;
 
+pub use access::{Rates, Token, TokenError};
 pub use address::{AddressError, EnclaveAddress};
-pub use api::{client_router, router};
-pub use config::{Config, Limits, OnShutdown};
+pub use api::{client_router, openapi, router};
+pub use config::{Config, Limits, Listener, OnShutdown, TlsFiles};
 pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};
 pub use presum::{MaskedSum, sum as sum_uploads};
 pub use problem::Problem;
 pub use round::{Gathering, Round, RoundError};
 pub use rounds::Rounds;
+pub use settings::{
+    Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, read as read_settings,
+};
 pub use storage::{
     Blob, BlobReader, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob,
 };
 pub use summary::RoundSummary;
+pub use tls::TlsError;
 pub use upload::UploadRejection;

@@ -4,16 +4,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access::{Guard, RateLimiter, TokenError, Tokens};
 use crate::api::{client_router, router};
-use crate::config::{Config, OnShutdown};
+use crate::config::{Config, Limits, Listener, OnShutdown};
 use crate::enclave_link::EnclaveLink;
+use crate::metrics::Metrics;
+use crate::reload::Reloaded;
 use crate::rounds::Rounds;
-use crate::serve::serve;
+use crate::serve::{Served, serve};
+use crate::settings::SettingsError;
 use crate::storage::{Files, StorageError};
+use crate::tls::{self, Tls, TlsError};
 
 /// A parent that serves.
 pub struct Parent {
@@ -34,24 +40,27 @@ impl Parent {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let metrics = Metrics::new();
         let storage = Files::open(&config.data)?;
-        if config.operator_listen.is_none() && !config.listen.ip().is_loopback() {
-            return Err(StartError::OperatorExposed(config.listen));
-        }
-        let (listener, address) = listen(config.listen).await?;
-        let operator = match config.operator_listen {
-            Some(address) => Some(listen(address).await?),
+        let clients = Door::open(&config.clients, &config.limits, &metrics).await?;
+        let operator = match &config.operator {
+            Some(operator) => Some(Door::open(operator, &config.limits, &metrics).await?),
             None => None,
         };
-        let operator_address = operator.as_ref().map_or(address, |(_, address)| *address);
-        let link = EnclaveLink::new(config.enclave, config.limits.enclave);
+        let (address, operator_address) = (
+            clients.address,
+            operator.as_ref().unwrap_or(&clients).address,
+        );
         let rounds = Arc::new(Rounds::new(
-            link,
+            EnclaveLink::new(config.enclave, config.limits.enclave, metrics.clone()),
             Arc::new(storage),
             config.limits,
+            metrics,
             config.operators,
         ));
         rounds.load().await?;
+        rounds.set_loaded();
         let resuming = tokio::spawn({
             let rounds = Arc::clone(&rounds);
             async move { rounds.resume().await }
@@ -61,25 +70,14 @@ impl Parent {
             async move { rounds.watch().await }
         });
         let (stop, stopped) = watch::channel(());
-        let mut listeners = vec![];
-        match operator {
-            None => listeners.push((listener, router(Arc::clone(&rounds)))),
-            Some((operator, _)) => {
-                listeners.push((listener, client_router(Arc::clone(&rounds))));
-                listeners.push((operator, router(Arc::clone(&rounds))));
-            }
-        }
-        let serving = listeners
-            .into_iter()
-            .map(|(listener, router)| {
-                let mut stopped = stopped.clone();
-                tokio::spawn(async move {
-                    // Its sender dropped means the same.
-                    let stopped = async { drop(stopped.changed().await) };
-                    serve(listener, router, config.limits, stopped).await;
-                })
-            })
-            .collect();
+        let all = || router(Arc::clone(&rounds));
+        let serving = match operator {
+            None => vec![clients.serve(all(), stopped)],
+            Some(operator) => vec![
+                clients.serve(client_router(Arc::clone(&rounds)), stopped.clone()),
+                operator.serve(all(), stopped),
+            ],
+        };
         Ok(Self {
             address,
             operator_address,
@@ -137,11 +135,61 @@ impl Parent {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let at_fault = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(at_fault)?;
-    let bound = listener.local_addr().map_err(at_fault)?;
-    Ok((listener, bound))
+/// A listener with what guards it.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    limits: Limits,
+    tls: Option<Tls>,
+    guard: Guard,
+}
+
+impl Door {
+    async fn open(at: &Listener, limits: &Limits, metrics: &Metrics) -> Result<Self, StartError> {
+        let tls = at
+            .tls
+            .as_ref()
+            .map(|files| tls::start(files, limits.reload));
+        let tokens = at.tokens.clone().map(|path| {
+            let watched = vec![path.clone()];
+            Reloaded::start("the file of tokens", watched, limits.reload, move || {
+                Tokens::read(&path)
+            })
+        });
+        let guard = Guard {
+            rates: RateLimiter::new(limits.rates),
+            tokens: tokens.transpose()?,
+            metrics: metrics.clone(),
+        };
+        let tls = tls.transpose()?;
+        let at_fault = |source| StartError::Listen {
+            address: at.address,
+            source,
+        };
+        let listener = TcpListener::bind(at.address).await.map_err(at_fault)?;
+        let address = listener.local_addr().map_err(at_fault)?;
+        Ok(Self {
+            listener,
+            address,
+            limits: *limits,
+            tls,
+            guard,
+        })
+    }
+
+    fn serve(self, router: Router, mut stopped: watch::Receiver<()>) -> JoinHandle<()> {
+        let served = Served {
+            limits: self.limits,
+            tls: self.tls,
+            metrics: self.guard.metrics.clone(),
+            router: self.guard.before(router),
+        };
+        tokio::spawn(async move {
+            // Its sender dropped means the same.
+            let stopped = async { drop(stopped.changed().await) };
+            serve(self.listener, served, stopped).await;
+        })
+    }
 }
 
 /// Why a parent did not start. Its configuration or its disk is at fault.
@@ -156,11 +204,15 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// Strangers could open, close and abort rounds.
-    #[error(
-        "{0} is reachable from other machines, and would serve opening, closing and aborting rounds to all of them: give the operator an address of its own, for instance --operator-listen 127.0.0.1:8481"
-    )]
-    OperatorExposed(SocketAddr),
+    /// The configuration would let in whom it should not.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Certificates or keys can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens can't be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The data folder can't be used.
     #[error("the folder given by --data can't be used: {0}")]
     Storage(#[from] StorageError),

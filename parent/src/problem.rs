@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use sealsum_protocol::Refusal;
 use sealsum_protocol::messages::Phase;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::enclave_link::LinkError;
 use crate::round::RoundError;
@@ -15,18 +16,26 @@ use crate::storage::StorageError;
 use crate::upload::UploadRejection;
 
 /// A problem.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// `/problems/` and the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The kind of problem, the same for each code.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What was wrong here, and what to do.
     detail: String,
+    /// Stable, for programs.
     code: &'static str,
     #[serde(skip)]
-    retry: bool,
+    retry_after: Option<u64>,
 }
+
+/// A problem's code, kept with its response for whoever counts them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProblemCode(pub(crate) &'static str);
 
 impl Problem {
     /// A problem with this code.
@@ -43,7 +52,15 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             code,
-            retry: status == StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SECONDS),
+        }
+    }
+
+    /// Says when to try again.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
         }
     }
 
@@ -148,10 +165,16 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content = (header::CONTENT_TYPE, PROBLEM_JSON);
         let mut response = (status, [content], body).into_response();
-        if self.retry {
+        response.extensions_mut().insert(ProblemCode(self.code));
+        if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_SECONDS);
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, BEARER);
         }
         response
     }
@@ -292,7 +315,8 @@ const fn status_of(refusal: &Refusal) -> StatusCode {
 
 /// RFC 9457 §6.1.
 const PROBLEM_JSON: &str = "application/problem+json";
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+const RETRY_SECONDS: u64 = 2;
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 #[cfg(test)]
 mod tests {

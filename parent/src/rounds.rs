@@ -1,7 +1,7 @@
 //! All rounds of one parent, with what they share: the link, the storage, the limits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sealsum_protocol::messages::Phase;
@@ -9,6 +9,7 @@ use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
 
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
+use crate::metrics::Metrics;
 use crate::round::{Round, RoundError};
 use crate::storage::{Blob, Record, Storage, StorageError};
 
@@ -17,10 +18,12 @@ pub struct Rounds {
     pub(crate) link: EnclaveLink,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
     /// Whose rounds to open; empty is anyone's.
     pub(crate) operators: Vec<OperatorKey>,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
+    loaded: AtomicBool,
     /// Read by work under way, written by whoever waits for its end.
     work: Arc<tokio::sync::RwLock<()>>,
 }
@@ -36,6 +39,7 @@ impl Rounds {
         link: EnclaveLink,
         storage: Arc<dyn Storage>,
         limits: Limits,
+        metrics: Metrics,
         operators: Vec<OperatorKey>,
     ) -> Self {
         Self {
@@ -43,10 +47,21 @@ impl Rounds {
             link,
             storage,
             limits,
+            metrics,
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
+            loaded: AtomicBool::new(false),
             work: Arc::default(),
         }
+    }
+
+    /// Whether what is stored has been read back.
+    pub(crate) fn are_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_loaded(&self) {
+        self.loaded.store(true, Ordering::Relaxed);
     }
 
     /// The round of that id.
@@ -136,6 +151,11 @@ impl Rounds {
         let done = self.store_phase(round, phase).await;
         // What the enclave said holds even if it could not be written down.
         round.set_phase(phase);
+        if !matches!(phase, Phase::Collecting | Phase::Releasing) {
+            let released = phase == Phase::Released;
+            let cohort_size = round.summary().cohort_size.filter(|_| released);
+            self.metrics.round_ended(phase, cohort_size);
+        }
         tracing::info!(
             round_id = %round.id(),
             %phase,

@@ -1,36 +1,57 @@
-//! Serving HTTP/1.1: how many connections, how long a head may take and how large it
-//! may be, and an end that finishes what was taken.
+//! Serving HTTP/1.1: how many connections, how long a handshake and a head may take and how
+//! large a head may be, and an end that finishes what was taken.
 
-use std::sync::Arc;
+mod places;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 use crate::config::Limits;
+use crate::metrics::Metrics;
+use crate::tls::{self, Tls};
+use places::{Place, Places};
+
+/// Who is at the other end of a connection; with every request of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// What a listener serves, and within which bounds.
+pub(crate) struct Served {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) metrics: Metrics,
+}
 
 /// Serves until `stop` is done, then lets requests under way end.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stop: impl Future<Output = ()>,
-) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+pub(crate) async fn serve(listener: TcpListener, served: Served, stop: impl Future<Output = ()>) {
+    let limits = served.limits;
+    let places = Places::new(limits.connections, limits.connections_per_address);
     let ending = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = places.accept(&listener) => accepted,
         };
-        let (stream, place) = match accepted {
-            Ok(accepted) => accepted,
+        let (stream, address, place) = match accepted {
+            Ok(Some(accepted)) => accepted,
+            // Too many of that address: it is closed, and others are served.
+            Ok(None) => {
+                served.metrics.connection_refused();
+                continue;
+            }
             Err(error) => {
                 // Out of descriptors, most likely: others must end first.
                 tracing::warn!(%error, "no connection was accepted");
@@ -38,18 +59,22 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = ending.watch(connection);
+        let connection = Connection {
+            router: served.router.clone(),
+            limits,
+            address,
+            watcher: ending.watcher(),
+            place,
+        };
+        let tls = served
+            .tls
+            .as_ref()
+            .map(|tls| TlsAcceptor::from(tls.current()));
+        let open = served.metrics.connection_opened();
         tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            let _open = open;
+            if let Err(error) = connection.begin(stream, tls).await {
+                tracing::debug!(%address, %error, "a connection ended early");
             }
         });
     }
@@ -62,18 +87,53 @@ pub(crate) async fn serve(
     }
 }
 
-/// A place is waited for before the connection is taken: the rest queue in the kernel.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
+struct Connection {
+    router: Router,
+    limits: Limits,
+    address: SocketAddr,
+    watcher: Watcher,
+    place: Place,
+}
+
+type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Connection {
+    async fn begin(
+        self,
+        stream: TcpStream,
+        tls: Option<TlsAcceptor>,
+    ) -> Result<(), ConnectionError> {
+        stream.set_nodelay(true)?;
+        match tls {
+            None => self.serve(stream).await,
+            Some(acceptor) => {
+                let handshake = tokio::time::timeout(self.limits.head, acceptor.accept(stream));
+                let stream = handshake
+                    .await
+                    .unwrap_or_else(|_| Err(tls::handshake_timed_out()))?;
+                self.serve(stream).await
+            }
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<(), ConnectionError> {
+        let (router, peer) = (self.router, Peer(self.address));
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let _place = self.place;
+        Ok(self.watcher.watch(connection).await?)
+    }
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

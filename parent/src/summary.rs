@@ -3,27 +3,34 @@
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{AggregationRule, Intake, KemSuite, RingBits, TaskName};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A round's summary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoundSummary {
     /// 64 hexadecimal characters.
     pub round_id: String,
     /// The task.
+    #[schema(value_type = String)]
     pub task: TaskName,
     /// The round's number in its task, as the operator counts.
     pub round_number: u64,
     /// `collecting`, `releasing`, `released`, `aborted` or `lost`.
+    #[schema(value_type = String)]
     pub phase: Phase,
     /// `stream` or `presum`.
+    #[schema(value_type = String)]
     pub intake: Intake,
     /// `x-wing` or `x25519`.
+    #[schema(value_type = String)]
     pub kem: KemSuite,
     /// `sum`, `mean` or `weighted_mean`.
+    #[schema(value_type = String)]
     pub rule: AggregationRule,
     /// d.
     pub dimension: u64,
     /// k.
+    #[schema(value_type = u8)]
     pub ring_bits: RingBits,
     /// Smallest cohort that is released.
     pub min_cohort: u32,

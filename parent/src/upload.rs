@@ -13,7 +13,7 @@ use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header, header_length};
 use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader};
 
-pub(crate) use pieces::Pieces;
+pub(crate) use pieces::{Pieces, drain_body};
 
 use crate::round::Round;
 use crate::storage::{Blob, BlobWriter, Storage, StorageError, blocking};
@@ -22,6 +22,8 @@ use crate::storage::{Blob, BlobWriter, Storage, StorageError, blocking};
 pub(crate) struct CheckedUpload {
     pub(crate) header: ContributionHeader,
     pub(crate) writer: Box<dyn BlobWriter>,
+    /// Its whole length.
+    pub(crate) bytes: u64,
 }
 
 /// Checks the length that a request announces, before its body is read.
@@ -90,7 +92,11 @@ where
     pieces.end().await?;
     let Body { root, writer, .. } = body.store().await?;
     if Commitment(root.root()) == header.commitment {
-        Ok(CheckedUpload { header, writer })
+        Ok(CheckedUpload {
+            header,
+            writer,
+            bytes: LENGTH_BYTES + length as u64 + layout.total_bytes(),
+        })
     } else {
         Err(UploadRejection::Commitment)
     }

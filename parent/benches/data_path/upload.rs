@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent};
+use sealsum_parent::{Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent};
 use sealsum_protocol::{
     Admission, AggregationRule, BlockTree, ClientId, Commitment, ContributionHeader, Digest,
     Intake, KemSuite, Noise, OperatorSigner, RingBits, RoundId, RoundParams, RoundTerms, Rounding,
@@ -61,8 +61,8 @@ pub(crate) fn bench(folder: &Path) {
 async fn start(data: &Path) -> (FakeEnclave, Parent) {
     let enclave = FakeEnclave::start("127.0.0.1:0".parse().unwrap()).await;
     let parent = Parent::start(Config {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        operator_listen: None,
+        clients: Listener::plain("127.0.0.1:0".parse().unwrap()),
+        operator: None,
         operators: Vec::new(),
         enclave: EnclaveAddress::Tcp(enclave.address.to_string()),
         data: data.to_owned(),

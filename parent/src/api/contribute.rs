@@ -2,6 +2,7 @@
 //! enclave's signed acceptance out. The same one again gets the same answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -14,12 +15,15 @@ use crate::round::{Round, RoundError};
 use crate::rounds::Rounds;
 use crate::upload::{CheckedUpload, Pieces, check_announced, receive};
 
+/// Takes a contribution. The same one again gets the same acceptance.
+#[utoipa::path(put, path = "/v1/rounds/{round_id}/contributions/{client_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The header's length (4 bytes, little-endian), the header, the masked update"), responses((status = 200, body = Vec<u8>, content_type = "application/cbor", description = "`Signed<Acceptance>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn contribute(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Cbor, Problem> {
+    let begun = Instant::now();
     let mut pieces = Pieces::new(body.into_data_stream(), rounds.limits.body_piece);
     let checked = async {
         let round = super::find(&rounds, &round_id)?;
@@ -32,6 +36,7 @@ pub(super) async fn contribute(
     };
     match checked.await {
         Ok((round, upload)) => {
+            rounds.metrics.uploaded(upload.bytes, begun.elapsed());
             let acceptance = rounds.admit(&round, upload).await?;
             Ok(Cbor(canonical::encode(&acceptance)))
         }

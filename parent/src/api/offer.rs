@@ -16,7 +16,8 @@ pub(super) struct OfferQuery {
     nonce: Option<String>,
 }
 
-/// `GET /v1/rounds/{round_id}/offer`
+/// What a client that would join this round is shown.
+#[utoipa::path(get, path = "/v1/rounds/{round_id}/offer", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these")), responses((status = 200, body = Vec<u8>, content_type = "application/cbor", description = "`RoundOffer`: parameters, keys, evidence"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn offer_of_round(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,
@@ -26,7 +27,8 @@ pub(super) async fn offer_of_round(
     offer(&rounds, &round, query).await
 }
 
-/// `GET /v1/tasks/{task}/offer`: of the newest round that takes contributions.
+/// The same of the task's newest round that takes contributions.
+#[utoipa::path(get, path = "/v1/tasks/{task}/offer", tag = "clients", params(("task" = String, Path, description = "The task's name"), ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these")), responses((status = 200, body = Vec<u8>, content_type = "application/cbor", description = "`RoundOffer`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn offer_of_task(
     State(rounds): State<Arc<Rounds>>,
     Path(task): Path<String>,

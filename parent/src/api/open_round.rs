@@ -12,6 +12,8 @@ use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::summary::RoundSummary;
 
+/// Opens a round under an operator's signed parameters.
+#[utoipa::path(post, path = "/v1/rounds", tag = "operator", request_body(content = Vec<u8>, content_type = "application/cbor", description = "`SignedRoundParams`, canonical"), responses((status = 201, body = RoundSummary), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn open_round(
     State(rounds): State<Arc<Rounds>>,
     body: Body,

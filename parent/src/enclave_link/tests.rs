@@ -12,7 +12,7 @@ const HASTE: Patience = Patience {
 
 fn link_to(listener: &TcpListener) -> EnclaveLink {
     let address = EnclaveAddress::Tcp(listener.local_addr().unwrap().to_string());
-    EnclaveLink::new(address, HASTE)
+    EnclaveLink::new(address, HASTE, Metrics::new())
 }
 
 fn description(rounds: u32) -> Reply {

@@ -118,6 +118,7 @@ impl Rounds {
             .put(round.id, record, canonical::encode(&acceptance))
             .await?;
         round.accept(header.client, header.digest());
+        self.metrics.accepted();
         if round.intake() == Intake::Stream {
             // The enclave has it all; a leftover costs space only.
             self.forget_upload(round, header.client).await;

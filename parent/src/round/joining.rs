@@ -123,6 +123,7 @@ impl Rounds {
         let (document_nonce, paths) = gather(&nonces);
         match self.ask_to_attest(round, Digest::new(document_nonce)).await {
             Ok(document) => {
+                self.metrics.joined(batch.len());
                 for (Waiting { outcome, .. }, path) in batch.into_iter().zip(paths) {
                     let document = document.clone();
                     // Who no longer listens asks again, with another nonce.
@@ -149,7 +150,10 @@ impl Rounds {
         });
         let answer = self.link.ask(&command, Vec::new(), round.boundary()).await;
         match answer?.reply {
-            Reply::Evidence(evidence) => Ok(evidence.document),
+            Reply::Evidence(evidence) => {
+                self.metrics.attested();
+                Ok(evidence.document)
+            }
             _ => Err(LinkError::OutOfPlace("attest")),
         }
     }

@@ -12,6 +12,7 @@ use sealsum_protocol::{
     canonical,
 };
 
+use super::watch::Heard;
 use super::{Round, RoundError, StoredState};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
@@ -103,6 +104,9 @@ impl Rounds {
 
     /// Takes up each round in progress where it stood. Asks on until the enclave answers.
     pub(crate) async fn resume(self: &Arc<Self>) {
+        if self.knock().await == Heard::Silence {
+            tracing::warn!(enclave = %self.link.address(), "no enclave answers; rounds can be opened and joined once it does");
+        }
         for round in self.list() {
             match round.phase() {
                 Phase::Collecting | Phase::Releasing => self.resume_round(&round).await,

@@ -59,7 +59,28 @@ impl Rounds {
                 Heard::Nothing => {}
             }
         }
-        heard
+        match heard {
+            Heard::Nothing => self.knock().await,
+            heard => heard,
+        }
+    }
+
+    /// With no round to ask about, asks whether anyone is there: who is to open the next round
+    /// is told before.
+    pub(crate) async fn knock(&self) -> Heard {
+        let Some(mut session) = self.link.session_if_free() else {
+            return Heard::Nothing;
+        };
+        match session
+            .ask(&Command::Describe, Vec::new(), &AtomicU64::new(0))
+            .await
+        {
+            Err(error) if error.is_silence() => Heard::Silence,
+            _ => {
+                session.finish();
+                Heard::Answer
+            }
+        }
     }
 
     /// Asks the enclave for the round's phase if the link is free; else what is known stands.
@@ -85,7 +106,7 @@ impl Rounds {
             Ok(Reply::Status(status)) => self.note(round, status.phase).await,
             Ok(_) => {}
             Err(error) => {
-                let silence = is_silence(&error);
+                let silence = error.is_silence();
                 self.judge(round, error).await;
                 if silence {
                     return Heard::Silence;
@@ -112,11 +133,4 @@ impl Rounds {
             self.lose(&round).await;
         }
     }
-}
-
-fn is_silence(error: &LinkError) -> bool {
-    matches!(
-        error,
-        LinkError::Unreachable { .. } | LinkError::TimedOut | LinkError::Broken(_)
-    )
 }

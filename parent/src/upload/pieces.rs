@@ -120,6 +120,13 @@ where
     }
 }
 
+/// Reads a body that nobody wants, as [`Pieces::drain`] does.
+pub(crate) async fn drain_body(body: axum::body::Body) {
+    Pieces::new(body.into_data_stream(), DRAIN_TIME)
+        .drain()
+        .await;
+}
+
 /// Bytes a second that the slowest phone is expected to send.
 const SLOWEST: u64 = 16 * 1024;
 /// Enough for what is in flight in socket buffers.

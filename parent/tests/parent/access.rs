@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use sealsum_parent::{
-    Config, EnclaveAddress, Limits, OnShutdown, Parent, StartError, client_router, router,
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, SettingsError, StartError,
+    client_router, router,
 };
 use sealsum_protocol::{Intake, OperatorKey, canonical};
 use tempfile::TempDir;
@@ -11,10 +12,10 @@ use tower::ServiceExt as _;
 
 use crate::stage::params;
 
-fn config(folder: &TempDir) -> Config {
+pub(crate) fn config(folder: &TempDir) -> Config {
     Config {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        operator_listen: None,
+        clients: Listener::plain("127.0.0.1:0".parse().unwrap()),
+        operator: None,
         operators: Vec::new(),
         // Nobody listens there: what is refused is refused before the enclave is asked.
         enclave: EnclaveAddress::Tcp("127.0.0.1:1".to_owned()),
@@ -52,7 +53,7 @@ async fn call(
 async fn clients_can_not_open_close_or_abort() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(&folder);
-    config.operator_listen = Some("127.0.0.1:0".parse().unwrap());
+    config.operator = Some(Listener::plain("127.0.0.1:0".parse().unwrap()));
     let parent = Parent::start(config).await.unwrap();
     assert_ne!(parent.address(), parent.operator_address());
     let round = format!("/v1/rounds/{}", "0".repeat(64));
@@ -81,9 +82,12 @@ async fn clients_can_not_open_close_or_abort() {
 async fn a_parent_that_others_reach_does_not_start_with_the_operators_calls_exposed() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(&folder);
-    config.listen = "0.0.0.0:0".parse().unwrap();
+    config.clients.address = "0.0.0.0:0".parse().unwrap();
     let refused = Parent::start(config).await.err().unwrap();
-    assert!(matches!(refused, StartError::OperatorExposed(_)));
+    assert!(matches!(
+        refused,
+        StartError::Settings(SettingsError::OperatorExposed(_))
+    ));
     assert!(refused.to_string().contains("--operator-listen"));
 }
 

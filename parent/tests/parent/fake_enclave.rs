@@ -96,6 +96,11 @@ impl FakeEnclave {
         }
     }
 
+    /// As an enclave that is gone: nobody listens, and what was connected ends.
+    pub(crate) fn stop(&self) {
+        self.task.abort();
+    }
+
     /// As a restart of the enclave: its rounds are gone.
     pub(crate) fn forget(&self) {
         self.state.lock().unwrap().rounds.clear();

@@ -6,6 +6,8 @@ mod admission;
 mod batching;
 mod ends;
 mod fake_enclave;
+mod front;
+mod health;
 mod joining;
 mod pieces;
 mod recovery;

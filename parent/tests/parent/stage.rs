@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
-use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent, Patience, router};
+use sealsum_parent::{
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router,
+};
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
     Acceptance, Admission, AggregationRule, BlockLayout, ClientId, Commitment, CommitmentBuilder,
@@ -76,8 +78,8 @@ impl Stage {
     pub(crate) async fn start_parent(&mut self) {
         let moment = Duration::from_millis(500);
         let config = Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            operator_listen: None,
+            clients: Listener::plain("127.0.0.1:0".parse().unwrap()),
+            operator: None,
             operators: Vec::new(),
             enclave: EnclaveAddress::Tcp(self.enclave.address.to_string()),
             data: self.folder.path().to_owned(),

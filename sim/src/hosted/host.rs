@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use sealsum_parent::{Config, EnclaveAddress, Limits, OnShutdown, Parent, Patience, router};
+use sealsum_parent::{Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
@@ -80,8 +80,8 @@ impl Host {
             .build()
             .map_err(text)?;
         let config = Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            operator_listen: None,
+            clients: Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0))),
+            operator: None,
             operators: Vec::new(),
             enclave: EnclaveAddress::Tcp(self.enclave.to_string()),
             data: self.data.clone(),

@@ -1,0 +1,247 @@
+//! Bearer tokens. The parent keeps their digests alone: whoever reads its files can't use them.
+//!
+//! A line of the file is a name, a role and a digest: `night-job operator 9f86...`. Empty lines
+//! and those that begin with `#` are left out.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+
+/// What the bearer of a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Everything that the listener serves.
+    Operator,
+    /// Reading: metrics and summaries, no change.
+    Observer,
+    /// What the clients' listener serves.
+    Client,
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "operator" => Ok(Self::Operator),
+            "observer" => Ok(Self::Observer),
+            "client" => Ok(Self::Client),
+            _ => Err(()),
+        }
+    }
+}
+
+/// The tokens that are let in.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens(Vec<Known>);
+
+#[derive(Debug)]
+struct Known {
+    name: String,
+    role: Role,
+    digest: [u8; 32],
+}
+
+impl Tokens {
+    pub(crate) fn read(path: &Path) -> Result<Self, TokenError> {
+        let text = fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let known = text
+            .lines()
+            .zip(1..)
+            .filter(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+            .map(|(line, number)| {
+                parse(line).ok_or_else(|| TokenError::Line {
+                    path: path.to_owned(),
+                    number,
+                })
+            });
+        let known: Vec<_> = known.collect::<Result<_, _>>()?;
+        if known.is_empty() {
+            return Err(TokenError::Empty(path.to_owned()));
+        }
+        Ok(Self(known))
+    }
+
+    /// Whose token this is. Compared by digest: how long it takes tells nothing of the token.
+    pub(crate) fn bearer(&self, token: &str) -> Option<(&str, Role)> {
+        let shown = digest(&SHA256, token.as_bytes());
+        let found = self.0.iter().find(|known| shown.as_ref() == known.digest)?;
+        Some((&found.name, found.role))
+    }
+}
+
+fn parse(line: &str) -> Option<Known> {
+    let mut words = line.split_whitespace();
+    let (name, role, hex_digest) = (words.next()?, words.next()?, words.next()?);
+    let mut digest = [0; 32];
+    hex::decode_to_slice(hex_digest, &mut digest).ok()?;
+    (words.next().is_none()).then_some(())?;
+    Some(Known {
+        name: name.to_owned(),
+        role: role.parse().ok()?,
+        digest,
+    })
+}
+
+/// A new token, shown once.
+#[derive(Debug, Serialize)]
+pub struct Token {
+    /// What its bearer sends: `Authorization: Bearer` and this.
+    pub token: String,
+    /// The line for the file of tokens.
+    pub line: String,
+}
+
+impl Token {
+    /// Draws a token for `name`, who has this role: `operator`, `observer` or `client`.
+    ///
+    /// # Errors
+    /// [`TokenError::Name`], [`TokenError::Role`], [`TokenError::NoRandomness`].
+    pub fn draw(name: &str, role: &str) -> Result<Self, TokenError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            return Err(TokenError::Name(name.to_owned()));
+        }
+        if Role::from_str(role).is_err() {
+            return Err(TokenError::Role(role.to_owned()));
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|_| TokenError::NoRandomness)?;
+        // The beginning lets scanners of leaked secrets know what they have found.
+        let token = format!("sealsum_{}", hex::encode(secret));
+        let digest = hex::encode(digest(&SHA256, token.as_bytes()));
+        Ok(Self {
+            line: format!("{name} {role} {digest}"),
+            token,
+        })
+    }
+}
+
+/// Why there are no tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The file can't be read.
+    #[error("can't read the tokens in {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line that is no token's.
+    #[error(
+        "line {number} of {path} is no token's: it has a name, a role (operator, observer or client) and 64 hexadecimal characters, as `sealsum-parent token NAME` prints"
+    )]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: u32,
+    },
+    /// Nobody could ever come in.
+    #[error("{0} has no token: `sealsum-parent token NAME` prints a line for it")]
+    Empty(PathBuf),
+    /// A name that would not stay one word.
+    #[error("{0:?} is no name for a token: up to 64 letters, digits and -_.@")]
+    Name(String),
+    /// No such role.
+    #[error("{0:?} is no role: operator, observer or client")]
+    Role(String),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_drawn_token_is_let_in_by_its_line_and_no_other_is() {
+        let (one, other) = (
+            Token::draw("night-job", "operator").unwrap(),
+            Token::draw("grafana", "observer").unwrap(),
+        );
+        assert_ne!(one.token, other.token);
+        let text = format!("# tokens\n\n{}\n  {}\n", one.line, other.line);
+        assert!(
+            !text.contains(&one.token),
+            "the file must not hold the token"
+        );
+        let tokens = Tokens::read(file(&text).path()).unwrap();
+        assert_eq!(
+            tokens.bearer(&one.token),
+            Some(("night-job", Role::Operator))
+        );
+        assert_eq!(
+            tokens.bearer(&other.token),
+            Some(("grafana", Role::Observer))
+        );
+        let digest = one.line.split(' ').nth(2).unwrap();
+        for stranger in [
+            "",
+            "sealsum_",
+            &one.token[1..],
+            &format!("{} ", one.token),
+            digest,
+        ] {
+            assert_eq!(tokens.bearer(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_none_is_named_by_its_number() {
+        let whole = Token::draw("a", "client").unwrap().line;
+        for (spoilt, line) in [
+            (format!("{whole}\nonly-a-name\n"), 2),
+            (format!("{whole} more\n"), 1),
+            (whole.replace("client", "root"), 1),
+            (whole[..whole.len() - 1].to_owned(), 1),
+        ] {
+            let file = file(&spoilt);
+            let error = Tokens::read(file.path()).unwrap_err();
+            let TokenError::Line { number, .. } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(number, line, "{spoilt}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_tokens_is_no_open_door() {
+        let file = file("# none yet\n");
+        assert!(matches!(
+            Tokens::read(file.path()),
+            Err(TokenError::Empty(_))
+        ));
+    }
+
+    #[test]
+    fn names_stay_one_word_and_roles_are_known() {
+        for name in ["", "two words", "line\nbreak", &"x".repeat(65)] {
+            assert!(matches!(
+                Token::draw(name, "client"),
+                Err(TokenError::Name(_))
+            ));
+        }
+        assert!(matches!(
+            Token::draw("a", "admin"),
+            Err(TokenError::Role(_))
+        ));
+    }
+}

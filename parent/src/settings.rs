@@ -1,0 +1,255 @@
+//! What an operator writes down: a TOML file, over it the environment, over that flags.
+//!
+//! Every key has a default but where the enclave is and where rounds are kept. An unknown key
+//! is an error: a misspelt limit is no limit.
+
+mod error;
+mod layers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use error::SettingsError;
+pub use layers::{Layer, Origin, read};
+
+use crate::config::{Config, Limits, Listener, OnShutdown, TlsFiles};
+
+/// Everything that can be set, in the sections of the file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    on_shutdown: OnShutdown,
+    enclave: EnclaveSettings,
+    storage: FolderSettings,
+    clients: ListenerSettings,
+    operator: OperatorSettings,
+    limits: LimitSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EnclaveSettings {
+    address: Option<String>,
+    connect_seconds: Option<u64>,
+    reply_seconds: Option<u64>,
+    lost_after_seconds: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FolderSettings {
+    folder: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListenerSettings {
+    listen: Option<SocketAddr>,
+    tls: Option<TlsFiles>,
+    tokens: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OperatorSettings {
+    listen: Option<SocketAddr>,
+    tls: Option<TlsFiles>,
+    tokens: Option<PathBuf>,
+    plaintext: bool,
+    keys: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitSettings {
+    masked_update_mib: Option<u64>,
+    connections: Option<usize>,
+    connections_per_address: Option<usize>,
+    requests_per_second: Option<u32>,
+    requests_per_second_per_address: Option<u32>,
+    head_seconds: Option<u64>,
+    body_piece_seconds: Option<u64>,
+    shutdown_seconds: Option<u64>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Which lines, in the words of `RUST_LOG`; `info` unless set.
+    pub filter: Option<String>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl Settings {
+    /// Checks what can be checked without touching anything, and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`], with the key that is at fault.
+    pub fn into_config(self) -> Result<Config, SettingsError> {
+        let enclave = self.enclave.address.as_deref();
+        let enclave = enclave.ok_or(SettingsError::Missing {
+            key: "enclave.address",
+            flag: "--enclave",
+            example: "vsock:16:5005",
+        })?;
+        let data = self.storage.folder.clone().ok_or(SettingsError::Missing {
+            key: "storage.folder",
+            flag: "--data",
+            example: "/var/lib/sealsum",
+        })?;
+        let config = Config {
+            enclave: enclave
+                .parse()
+                .map_err(|error| SettingsError::value("enclave.address", enclave, &error))?,
+            data,
+            operators: parse_keys(&self.operator.keys)?,
+            clients: Listener {
+                address: self.clients.listen.unwrap_or(DEFAULT_LISTEN),
+                tls: self.clients.tls.clone(),
+                tokens: self.clients.tokens.clone(),
+                plaintext: true,
+            },
+            operator: self.operator.listener()?,
+            limits: self.limits()?,
+            on_shutdown: self.on_shutdown,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn limits(&self) -> Result<Limits, SettingsError> {
+        let mut limits = Limits::default();
+        let LimitSettings {
+            masked_update_mib,
+            connections,
+            connections_per_address,
+            requests_per_second,
+            requests_per_second_per_address,
+            head_seconds,
+            body_piece_seconds,
+            shutdown_seconds,
+        } = &self.limits;
+        if let Some(mib) = above_zero("limits.masked_update_mib", *masked_update_mib)? {
+            limits.masked_update = mib.saturating_mul(1 << 20);
+        }
+        set(
+            &mut limits.connections,
+            above_zero("limits.connections", *connections)?,
+        );
+        set(
+            &mut limits.connections_per_address,
+            above_zero("limits.connections_per_address", *connections_per_address)?,
+        );
+        set(
+            &mut limits.rates.all,
+            above_zero("limits.requests_per_second", *requests_per_second)?.map(Some),
+        );
+        set(
+            &mut limits.rates.each_address,
+            above_zero(
+                "limits.requests_per_second_per_address",
+                *requests_per_second_per_address,
+            )?
+            .map(Some),
+        );
+        for (limit, key, seconds) in [
+            (&mut limits.head, "limits.head_seconds", head_seconds),
+            (
+                &mut limits.body_piece,
+                "limits.body_piece_seconds",
+                body_piece_seconds,
+            ),
+            (
+                &mut limits.shutdown,
+                "limits.shutdown_seconds",
+                shutdown_seconds,
+            ),
+            (
+                &mut limits.enclave.connect,
+                "enclave.connect_seconds",
+                &self.enclave.connect_seconds,
+            ),
+            (
+                &mut limits.enclave.reply,
+                "enclave.reply_seconds",
+                &self.enclave.reply_seconds,
+            ),
+            (
+                &mut limits.lost_after,
+                "enclave.lost_after_seconds",
+                &self.enclave.lost_after_seconds,
+            ),
+        ] {
+            set(limit, above_zero(key, *seconds)?.map(Duration::from_secs));
+        }
+        Ok(limits)
+    }
+}
+
+impl OperatorSettings {
+    fn listener(&self) -> Result<Option<Listener>, SettingsError> {
+        let Some(address) = self.listen else {
+            // Nobody would notice that the operator's paths are open to all clients.
+            return match (&self.tls, &self.tokens) {
+                (None, None) => Ok(None),
+                _ => Err(SettingsError::OperatorWithoutListener),
+            };
+        };
+        Ok(Some(Listener {
+            address,
+            tls: self.tls.clone(),
+            tokens: self.tokens.clone(),
+            plaintext: self.plaintext,
+        }))
+    }
+}
+
+fn parse_keys(keys: &[String]) -> Result<Vec<sealsum_protocol::OperatorKey>, SettingsError> {
+    let parse = |key: &String| {
+        key.parse()
+            .map_err(|error| SettingsError::value("operator.keys", key, &error))
+    };
+    keys.iter().map(parse).collect()
+}
+
+fn above_zero<T: PartialEq + Default>(
+    key: &'static str,
+    value: Option<T>,
+) -> Result<Option<T>, SettingsError> {
+    match value {
+        Some(value) if value == T::default() => Err(SettingsError::Zero { key }),
+        value => Ok(value),
+    }
+}
+
+fn set<T>(limit: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *limit = value;
+    }
+}
+
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Why settings can't be used. Whoever wrote them is at fault, and is told where.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::layers::Origin;
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file can't be read.
+    #[error("can't read the configuration {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The text is no TOML, or has a key or value that there is not.
+    #[error("in {origin}: {detail}")]
+    Malformed {
+        /// Where it is from.
+        origin: Origin,
+        /// What is wrong, with line and column if it is a file.
+        detail: String,
+    },
+    /// Nothing can be assumed for this one.
+    #[error("{key} is not set: give it in the file, or {flag}, for instance {example}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// Its flag.
+        flag: &'static str,
+        /// A value.
+        example: &'static str,
+    },
+    /// A value that does not parse.
+    #[error("{key} is {value:?}: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// Why it is none.
+        reason: String,
+    },
+    /// A limit that lets nothing through.
+    #[error("{key} is 0, which lets nothing through: give more, or leave it out for the default")]
+    Zero {
+        /// The key.
+        key: &'static str,
+    },
+    /// Protection of a listener that is not there.
+    #[error(
+        "operator.tls or operator.tokens is set and operator.listen is not: the operator's paths are then served at clients.listen, without either; set operator.listen, for instance \"127.0.0.1:8481\""
+    )]
+    OperatorWithoutListener,
+    /// Strangers could open, close and abort rounds.
+    #[error(
+        "{0} is reachable from other machines, and would serve opening, closing and aborting rounds to all of them: give the operator an address of its own, for instance --operator-listen 127.0.0.1:8481"
+    )]
+    OperatorExposed(SocketAddr),
+    /// Whoever reaches the operator's address could use it.
+    #[error(
+        "the operator's address {0} is reachable from other machines, and whoever reaches it could open, close and abort rounds: set operator.tokens, or operator.tls with client_authority, or listen on a loopback address"
+    )]
+    OperatorOpen(SocketAddr),
+    /// Tokens would cross the network in the clear.
+    #[error(
+        "the operator's tokens would cross the network to {0} in the clear: set operator.tls, or operator.plaintext = true if something in front of it speaks TLS"
+    )]
+    OperatorPlaintext(SocketAddr),
+}
+
+impl SettingsError {
+    pub(super) fn value(key: &'static str, value: &str, reason: &dyn fmt::Display) -> Self {
+        Self::Value {
+            key,
+            value: value.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
