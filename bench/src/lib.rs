@@ -16,6 +16,7 @@ pub mod setup;
 
 mod clock;
 mod disk;
+mod http;
 mod probe;
 mod process;
 mod rounds;

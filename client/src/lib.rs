@@ -45,7 +45,7 @@ pub use ledger::{
     RecordState, RefundRefused, Shared, SpendRefused, SpentBefore, SpentContribution,
 };
 pub use member::{CredentialRefused, Member};
-pub use parent::{Parent, ParentError, RoundSummary, Target};
+pub use parent::{Parent, ParentError, Reach, RoundSummary, Target};
 pub use patience::Patience;
 pub use policy::{
     AcceptedTerms, MockMismatch, PolicyError, RoundPolicy, RoundPolicyFile, TermRefused,

@@ -6,6 +6,7 @@
 //! calls that ask, or that send the very same bytes again.
 
 mod error;
+mod reach;
 mod summary;
 mod upload;
 
@@ -26,6 +27,7 @@ use crate::ledger::SpentContribution;
 use crate::patience::Patience;
 
 pub use error::ParentError;
+pub use reach::Reach;
 pub use summary::RoundSummary;
 
 /// A parent by its URL.
@@ -48,17 +50,23 @@ pub enum Target {
 }
 
 impl Parent {
-    /// A parent at `http://HOST:PORT`, or below a path there.
+    /// A parent at `http://HOST:PORT` or `https://HOST:PORT`, or below a path there.
     ///
     /// # Errors
-    /// [`ParentError::Url`] and [`ParentError::Https`]; nothing is connected yet.
+    /// [`ParentError::Url`]; nothing is connected yet.
     pub fn new(url: &str) -> Result<Self, ParentError> {
+        Self::reached(url, &Reach::default())
+    }
+
+    /// The same, by certificates and a token of one's own.
+    ///
+    /// # Errors
+    /// [`ParentError::Url`], and what [`Reach`] names and can't be used.
+    pub fn reached(url: &str, reach: &Reach) -> Result<Self, ParentError> {
         let not_one = || ParentError::Url(url.to_owned());
         let mut base = Url::parse(url).map_err(|_| not_one())?;
-        match base.scheme() {
-            "http" if base.has_host() => {}
-            "https" => return Err(ParentError::Https(url.to_owned())),
-            _ => return Err(not_one()),
+        if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
+            return Err(not_one());
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
@@ -69,9 +77,8 @@ impl Parent {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             // Uploads and closes have no time limit of their own; a dead peer still ends them.
-            .tcp_keepalive(KEEPALIVE)
-            .build()
-            .map_err(|_| not_one())?;
+            .tcp_keepalive(KEEPALIVE);
+        let http = reach.apply(&base, http)?.build().map_err(|_| not_one())?;
         let patience = Patience::default();
         Ok(Self {
             base,

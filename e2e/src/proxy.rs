@@ -66,7 +66,7 @@ impl LyingParent {
             .unwrap();
         let shared = Arc::new(Shared {
             upstream: upstream.to_owned(),
-            client: reqwest::Client::new(),
+            client: crate::wire::http(),
             seen: Mutex::default(),
             answered: Mutex::default(),
             invented: Mutex::default(),

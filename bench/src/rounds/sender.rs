@@ -11,6 +11,8 @@ use sealsum_client::Parent;
 use sealsum_protocol::{RoundBinding, RoundTerms, upload};
 use sealsum_testkit::{Contribution, sign};
 
+use crate::http::http;
+
 /// A round that is open at a parent.
 pub(crate) struct OpenRound {
     pub(crate) parent: Parent,
@@ -26,7 +28,7 @@ impl OpenRound {
         Ok(Self {
             parent,
             binding,
-            http: Client::builder().no_proxy().build()?,
+            http: http()?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! What can go wrong between client and parent, before anything is believed.
 
+use std::path::PathBuf;
+
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -8,13 +10,27 @@ use serde::Deserialize;
 #[non_exhaustive]
 pub enum ParentError {
     /// Not a URL that a parent can have.
-    #[error("{0:?} is not a parent's URL; expected http://HOST:PORT")]
+    #[error("{0:?} is not a parent's URL; expected http://HOST:PORT or https://HOST:PORT")]
     Url(String),
-    /// HTTPS, which this version does not speak.
+    /// A file that says how to reach the parent can't be used.
+    #[error("{path}: {cause}")]
+    ReachFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Certificates for a parent without TLS.
+    #[error("{0} is for a parent with TLS, and the parent's URL is http: use https://")]
+    NotHttps(PathBuf),
+    /// A token that anyone on the way could read and use.
     #[error(
-        "{0:?}: this version speaks http only, TLS comes with a later one; updates are sealed to the enclave either way, so use http://, through a tunnel if the network must not see who takes part"
+        "the token would cross the network to {0} in the clear: use https://, or a tunnel from this machine's own address"
     )]
-    Https(String),
+    TokenInTheClear(String),
+    /// Certificates, a key or this system's authorities that TLS can't be made of.
+    #[error("TLS to the parent can't be set up: {0}")]
+    Tls(String),
     /// Nobody answers.
     #[error("the parent at {url} can't be reached: {cause}; is it running?")]
     Unreachable {
@@ -56,6 +72,11 @@ pub enum ParentError {
 }
 
 impl ParentError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
+    pub(super) fn tls(error: rustls::Error) -> Self {
+        Self::Tls(error.to_string())
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {

@@ -21,11 +21,64 @@ fn a_parent_has_an_http_url() {
     }
 }
 
-#[test]
-fn https_is_refused_with_its_reason() {
-    let error = Parent::new("https://parent.example").err().unwrap();
-    assert!(matches!(error, ParentError::Https(_)));
-    assert!(error.to_string().contains("http only"), "{error}");
+#[tokio::test]
+async fn https_needs_nothing_but_its_url() {
+    assert_eq!(
+        Parent::new("https://parent.example").unwrap().url(),
+        "https://parent.example/"
+    );
+}
+
+#[tokio::test]
+async fn what_a_parent_is_reached_by_is_checked_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let token = Some(file("token", "sealsum_12\n"));
+    let authority = Some(file("authority.pem", "no certificate"));
+    let reach = |url: &str, reach: Reach| Parent::reached(url, &reach).err();
+    let with_token = || Reach {
+        token: token.clone(),
+        ..Reach::default()
+    };
+    for url in [
+        "http://127.0.0.1:1",
+        "http://[::1]:1",
+        "http://localhost:1",
+        "https://far.example",
+    ] {
+        assert!(reach(url, with_token()).is_none(), "{url}");
+    }
+    for url in [
+        "http://far.example",
+        "http://127.0.0.1.far.example",
+        "http://192.0.2.1",
+    ] {
+        let refused = reach(url, with_token());
+        assert!(
+            matches!(refused, Some(ParentError::TokenInTheClear(_))),
+            "{url}"
+        );
+    }
+    let with_authority = || Reach {
+        authority: authority.clone(),
+        ..Reach::default()
+    };
+    let refused = reach("http://127.0.0.1:1", with_authority());
+    assert!(matches!(refused, Some(ParentError::NotHttps(_))));
+    let refused = reach("https://far.example", with_authority()).unwrap();
+    assert!(refused.to_string().contains("authority.pem"), "{refused}");
+    for spoilt in [file("lines", "a\nb"), folder.path().join("missing")] {
+        let spoilt = Reach {
+            token: Some(spoilt),
+            ..Reach::default()
+        };
+        let refused = reach("https://far.example", spoilt);
+        assert!(matches!(refused, Some(ParentError::ReachFile { .. })));
+    }
 }
 
 /// A parent that is always busy, and counts how often it is asked.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
-use sealsum_parent::{Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router};
+use sealsum_parent::{
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router,
+};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 

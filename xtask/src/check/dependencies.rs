@@ -182,7 +182,15 @@ const LOG: &[&str] = &["log", "tracing*", "slog*", "env_logger"];
 const RANDOM: &[&str] = &["getrandom", "rand", "rand_chacha", "fastrand"];
 const RING: &[&str] = &["ring"];
 const CLAP: &[&str] = &["clap*"];
-const OTHER_TLS: &[&str] = &["aws-lc*", "openssl*", "native-tls", "boring*", "mbedtls*"];
+/// `openssl-probe` is none of them: it finds the system's certificates.
+const OTHER_TLS: &[&str] = &[
+    "aws-lc*",
+    "openssl",
+    "openssl-s*",
+    "native-tls",
+    "boring*",
+    "mbedtls*",
+];
 
 #[cfg(test)]
 mod tests {

@@ -94,9 +94,11 @@ impl From<&Rejection> for Failure {
 impl From<ParentError> for Failure {
     fn from(error: ParentError) -> Self {
         match &error {
-            ParentError::Url(_) | ParentError::Https(_) => {
-                Self::configuration("parent_url", &error)
-            }
+            ParentError::Url(_)
+            | ParentError::ReachFile { .. }
+            | ParentError::NotHttps(_)
+            | ParentError::TokenInTheClear(_)
+            | ParentError::Tls(_) => Self::configuration("parent_url", &error),
             ParentError::Unreachable { .. } | ParentError::BrokeOff { .. } => {
                 Self::try_again("parent_unreachable", &error)
             }

@@ -7,16 +7,15 @@ use sealsum_protocol::{RoundId, canonical};
 use serde_json::json;
 
 use super::super::file;
-use super::super::parent::impatient;
+use super::super::parent::ParentAddress;
 use crate::failure::Failure;
 use crate::output::{Report, counted};
 
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: ParentAddress,
     /// Save the abort receipt here
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -26,7 +25,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(super) async fn run(self) -> Result<Report, Failure> {
-        let receipt = impatient(&self.parent)?.abort(&self.round_id).await?;
+        let receipt = self.parent.impatient()?.abort(&self.round_id).await?;
         // Clients judge the signature by the key that their ledgers recorded; an operator has none.
         let shown = receipt.unverified();
         if shown.round_id != self.round_id {

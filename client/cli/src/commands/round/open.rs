@@ -13,7 +13,7 @@ use sealsum_protocol::{
 };
 
 use super::super::file;
-use super::super::parent::impatient;
+use super::super::parent::ParentAddress;
 use super::super::selecting::{Selecting, left_out_line};
 use super::{admission, summary};
 use crate::failure::Failure;
@@ -22,9 +22,8 @@ use crate::output::Report;
 #[derive(ClapArgs)]
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: ParentAddress,
     /// The operator's key file
     #[arg(long, value_name = "FILE")]
     operator: PathBuf,
@@ -100,7 +99,7 @@ enum RoundingChoice {
 
 impl Args {
     pub(super) async fn run(self) -> Result<Report, Failure> {
-        let parent = impatient(&self.parent)?;
+        let parent = self.parent.impatient()?;
         let signer = operator::load(&self.operator)?;
         let (terms, left_out) = self.terms(signer.key())?;
         let params = RoundParams::new(terms).map_err(|error| self.unplanned(error))?;

@@ -5,26 +5,25 @@ use sealsum_client::RoundSummary;
 use sealsum_protocol::RoundId;
 use sealsum_protocol::messages::Phase;
 
-use super::super::parent::impatient;
+use super::super::parent::ParentAddress;
 use crate::failure::Failure;
 use crate::output::Report;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The parent's URL
-    #[arg(long, value_name = "URL")]
-    parent: String,
+    #[command(flatten)]
+    parent: ParentAddress,
     /// The round
     round_id: RoundId,
 }
 
 impl Args {
     pub(super) async fn status(self) -> Result<Report, Failure> {
-        report(&impatient(&self.parent)?.round(&self.round_id).await?)
+        report(&self.parent.impatient()?.round(&self.round_id).await?)
     }
 
     pub(super) async fn close(self) -> Result<Report, Failure> {
-        report(&impatient(&self.parent)?.close(&self.round_id).await?)
+        report(&self.parent.impatient()?.close(&self.round_id).await?)
     }
 }
 
