@@ -143,13 +143,20 @@ impl<E> Lab<E> {
     /// Opens a round at another parent, signed by an operator's key file.
     #[must_use]
     pub fn open_at(&self, parent: &str, operator: &str, request: &RoundRequest) -> String {
+        let opening = self.opening(operator, request);
+        let opening: Vec<&str> = opening.iter().map(String::as_str).collect();
+        let said = say(&[&opening[..], &["--parent", parent]].concat()).ok();
+        said["round_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The words that open a round, but for where the parent is.
+    #[must_use]
+    pub fn opening(&self, operator: &str, request: &RoundRequest) -> Vec<String> {
         let grant = request.grant.as_deref();
         let grant = grant.map_or(Vec::new(), |file| vec!["--grant", file]);
         let fixed = [
             "round",
             "open",
-            "--parent",
-            parent,
             "--operator",
             &self.file(operator),
             "--task",
@@ -175,8 +182,8 @@ impl<E> Lab<E> {
             "--admission",
             &request.admission,
         ];
-        let said = say(&[&fixed[..], &grant].concat()).ok();
-        said["round_id"].as_str().unwrap().to_owned()
+        let words = [&fixed[..], &grant].concat();
+        words.into_iter().map(str::to_owned).collect()
     }
 
     /// Asks the parent to close a round.

@@ -24,6 +24,8 @@ pub struct Parent {
     child: Child,
     /// Its URL.
     pub url: String,
+    /// Its URL for the operator.
+    pub operator_url: String,
     /// Its data folder.
     pub data: PathBuf,
 }
@@ -134,6 +136,7 @@ impl Parent {
         Self {
             child,
             url: ready["listening"].as_str().unwrap().to_owned(),
+            operator_url: ready["operator"].as_str().unwrap().to_owned(),
             data,
         }
     }
