@@ -40,7 +40,7 @@ pub use settings::{
     Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, read as read_settings,
 };
 pub use storage::{
-    Blob, BlobReader, BlobWriter, Files, Pending, Record, Storage, StorageError, StoredBlob,
+    Blob, BlobReader, BlobWriter, Embedded, Pending, Record, Storage, StorageError, StoredBlob,
 };
 pub use summary::RoundSummary;
 pub use tls::TlsError;

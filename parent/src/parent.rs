@@ -18,7 +18,7 @@ use crate::reload::Reloaded;
 use crate::rounds::Rounds;
 use crate::serve::{Served, serve};
 use crate::settings::SettingsError;
-use crate::storage::{Files, StorageError};
+use crate::storage::{Embedded, StorageError};
 use crate::tls::{self, Tls, TlsError};
 
 /// A parent that serves.
@@ -42,7 +42,7 @@ impl Parent {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let metrics = Metrics::new();
-        let storage = Files::open(&config.data)?;
+        let storage = Embedded::open(&config.data)?;
         let clients = Door::open(&config.clients, &config.limits, &metrics).await?;
         let operator = match &config.operator {
             Some(operator) => Some(Door::open(operator, &config.limits, &metrics).await?),

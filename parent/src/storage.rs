@@ -5,13 +5,16 @@
 //! rolled-back or edited store costs availability, never privacy.
 
 mod blocking;
-mod files;
+mod embedded;
+mod error;
+mod keys;
 
 pub(crate) use blocking::{blocking, by_windows};
-pub use files::Files;
+pub use embedded::Embedded;
+pub use error::StorageError;
+pub use keys::{Blob, Record};
 
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -20,35 +23,7 @@ use sealsum_protocol::{ClientId, RoundId};
 /// A storage operation under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
 
-/// Small values, replaced whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Record {
-    /// What the parent knows of the round: its phase, its place in the list.
-    State,
-    /// Binding and one evidence document: `RoundEvidence`.
-    Evidence,
-    /// The enclave's yes to one client: `Signed<Acceptance>`.
-    Acceptance(ClientId),
-    /// What the round is being closed with: `messages::Close`.
-    Closing,
-    /// `Signed<Receipt>`.
-    Receipt,
-    /// `Signed<AbortReceipt>`.
-    AbortReceipt,
-}
-
-/// Large values, written once from front to back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Blob {
-    /// One client's upload as it came: header's length, header, masked update.
-    Upload(ClientId),
-    /// The sum of masked updates: packed blocks.
-    MaskedSum,
-    /// The aggregate: packed blocks.
-    Aggregate,
-}
-
-/// The store. One implementation keeps files; others may keep rows and objects.
+/// The store. [`Embedded`] keeps it in one folder.
 pub trait Storage: Send + Sync {
     /// Every round that has a [`Record::State`].
     fn rounds(&self) -> Pending<'_, Vec<RoundId>>;
@@ -62,8 +37,13 @@ pub trait Storage: Send + Sync {
     /// Removes a record, if it is there.
     fn remove(&self, round: RoundId, record: Record) -> Pending<'_, ()>;
 
-    /// Clients with an acceptance in the round, in order.
-    fn accepted(&self, round: RoundId) -> Pending<'_, Vec<ClientId>>;
+    /// Acceptances of the round by client, in order, from behind `after` on: some thousands
+    /// at a time, and none at the end.
+    fn acceptances(
+        &self,
+        round: RoundId,
+        after: Option<ClientId>,
+    ) -> Pending<'_, Vec<(ClientId, Vec<u8>)>>;
 
     /// Clients with a committed upload in the round, in order.
     fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>>;
@@ -124,53 +104,8 @@ impl StoredBlob {
     }
 }
 
-/// Why storage failed. The operator is to look; the caller may try again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StorageError {
-    /// The system declined.
-    #[error("{action} {path}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another parent uses this folder.
-    #[error("another parent uses {0}; one folder belongs to one parent")]
-    Locked(PathBuf),
-    /// A record that does not decode.
-    #[error("the stored {record:?} of round {round_id} does not decode")]
-    Damaged {
-        /// The round.
-        round_id: RoundId,
-        /// Which record.
-        record: Record,
-    },
-    /// A blob that ended early while it was read.
-    #[error("the stored {blob:?} of round {round_id} can't be read: {source}")]
-    Unreadable {
-        /// The round.
-        round_id: RoundId,
-        /// Which blob.
-        blob: Blob,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl StorageError {
-    /// Whether the medium is full.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if matches!(
-            source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        ))
-    }
-}
+/// One page of [`Storage::acceptances`]: a megabyte or so.
+const ACCEPTANCES_AT_A_TIME: u32 = 4096;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,9 +1,10 @@
 //! The parent's data path beside what limits it on any machine, one JSON line a figure:
 //! uploads over loopback beside a plain TCP server, the pre-sum beside an addition in memory,
-//! kept trees beside those made anew.
+//! kept trees beside those made anew, records beside appends to one file.
 //!
-//! `cargo bench -p sealsum-parent --bench data_path [-- upload|presum|trees [FOLDER]]`; the folder
-//! should be on a memory file system (default /dev/shm), so that no disk is measured.
+//! `cargo bench -p sealsum-parent --bench data_path [-- upload|presum|trees|records [FOLDER]]`; the folder
+//! should be on a memory file system (default /dev/shm), so that no disk is measured; `records` is
+//! for a disk.
 //!
 //! CPU time of the server's threads, in turns with the limits, medians.
 
@@ -13,6 +14,7 @@ mod cpu;
 mod fake_enclave;
 mod plain_server;
 mod presum;
+mod records;
 mod sender;
 mod trees;
 mod upload;
@@ -33,6 +35,9 @@ fn main() {
     }
     if wanted("trees") {
         trees::bench();
+    }
+    if wanted("records") {
+        records::bench(&folder);
     }
 }
 

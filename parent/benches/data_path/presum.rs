@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use sealsum_parent::{Blob, Files, Storage as _, sum_uploads};
+use sealsum_parent::{Blob, Embedded, Storage as _, sum_uploads};
 use sealsum_protocol::{
     BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, Digest, RingBits, RoundId,
     upload,
@@ -24,7 +24,7 @@ pub(crate) fn bench(folder: &Path) {
         (20, 1_000_000, 100),
     ] {
         let data = tempfile::tempdir_in(folder).unwrap();
-        let storage = Files::open(data.path()).unwrap();
+        let storage = Embedded::open(data.path()).unwrap();
         let layout = BlockLayout::new(dimension, RingBits::new(bits).unwrap());
         let members = runtime.block_on(store(&storage, layout, clients));
         let paths: Vec<_> = members
@@ -107,7 +107,7 @@ impl Probe {
     }
 }
 
-async fn store(storage: &Files, layout: BlockLayout, clients: u64) -> Vec<(ClientId, Digest)> {
+async fn store(storage: &Embedded, layout: BlockLayout, clients: u64) -> Vec<(ClientId, Digest)> {
     let body: Vec<u8> = (0..layout.total_bytes())
         .map(|i| (i.wrapping_mul(0x9e37_79b9) >> 13) as u8)
         .collect();

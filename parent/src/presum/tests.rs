@@ -6,14 +6,14 @@ use sealsum_protocol::{
 };
 
 use crate::storage::tests::read_blob;
-use crate::storage::{BlobWriter, Files, Pending, Record, StoredBlob};
+use crate::storage::{BlobWriter, Embedded, Pending, Record, StoredBlob};
 
 const ROUND: RoundId = RoundId::new([1; 32]);
 
 struct Cohort {
     _folder: tempfile::TempDir,
     root: std::path::PathBuf,
-    storage: Files,
+    storage: Embedded,
     layout: BlockLayout,
     members: Vec<(ClientId, Digest)>,
     /// Each client's elements.
@@ -31,7 +31,7 @@ fn element(client: u64, index: u64) -> u64 {
 impl Cohort {
     async fn new(bits: u8, dimension: u64, clients: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let storage = Files::open(folder.path()).unwrap();
+        let storage = Embedded::open(folder.path()).unwrap();
         let layout = BlockLayout::new(dimension, RingBits::new(bits).unwrap());
         let (mut members, mut vectors) = (Vec::new(), Vec::new());
         for number in 0..clients {
@@ -196,8 +196,8 @@ async fn damage_anywhere_in_a_window_is_found_by_whichever_thread_reads_it() {
     }
 }
 
-/// Files that change the sum between two groups, as a bad disk may.
-struct Forgetful(Files, std::path::PathBuf);
+/// A store that changes the sum between two groups, as a bad disk may.
+struct Forgetful(Embedded, std::path::PathBuf);
 
 impl Storage for Forgetful {
     fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
@@ -216,8 +216,12 @@ impl Storage for Forgetful {
         self.0.remove(round, record)
     }
 
-    fn accepted(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {
-        self.0.accepted(round)
+    fn acceptances(
+        &self,
+        round: RoundId,
+        after: Option<ClientId>,
+    ) -> Pending<'_, Vec<(ClientId, Vec<u8>)>> {
+        self.0.acceptances(round, after)
     }
 
     fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {

@@ -59,20 +59,25 @@ impl Rounds {
         id: RoundId,
     ) -> Result<BTreeMap<ClientId, Digest>, RoundError> {
         let mut accepted = BTreeMap::new();
-        for client in self.storage.accepted(id).await? {
-            let record = Record::Acceptance(client);
-            let stored = self.storage.record(id, record).await?.unwrap_or_default();
-            match canonical::decode::<Signed<Acceptance>>(&stored) {
-                Ok(acceptance) => {
-                    accepted.insert(client, acceptance.unverified().contribution);
-                }
-                // With its upload still there, the enclave gives the acceptance again.
-                Err(error) => {
-                    tracing::warn!(round_id = %id, %client, %error, "an acceptance was not read back");
+        let mut after = None;
+        loop {
+            let page = self.storage.acceptances(id, after).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(accepted);
+            };
+            after = Some(*last);
+            for (client, stored) in page {
+                match canonical::decode::<Signed<Acceptance>>(&stored) {
+                    Ok(acceptance) => {
+                        accepted.insert(client, acceptance.unverified().contribution);
+                    }
+                    // With its upload still there, the enclave gives the acceptance again.
+                    Err(error) => {
+                        tracing::warn!(round_id = %id, %client, %error, "an acceptance was not read back");
+                    }
                 }
             }
         }
-        Ok(accepted)
     }
 
     /// What later records say goes before the stored phase: a crash may have come between.

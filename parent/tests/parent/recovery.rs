@@ -166,10 +166,12 @@ async fn a_receipt_stored_before_a_crash_outlives_the_enclaves_memory() {
     stage.put_all(round, [1, 2, 3]).await;
     stage.post(&format!("/v1/rounds/{round}/close")).await;
     // As if the crash had come between the acknowledgement and the last note of it.
-    let state = stage.round_folder(round).join("state.json");
-    let text = std::fs::read_to_string(&state).unwrap();
     stage.parent.take().unwrap().shutdown().await;
-    std::fs::write(&state, text.replace("released", "releasing")).unwrap();
+    let changed = stage.edit_database(
+        "UPDATE records SET value = CAST(replace(CAST(value AS TEXT), 'released', 'releasing') AS BLOB)
+         WHERE kind = 'state'",
+    );
+    assert_eq!(changed, 1);
     stage.start_parent().await;
     stage.becomes(round, "released").await;
     stage.assert_aggregate(round, [1, 2, 3]).await;

@@ -190,6 +190,13 @@ impl Stage {
         panic!("the round is {}, not {phase}", self.phase(round).await);
     }
 
+    /// How many rows one statement changed in the database of a parent that is not running.
+    pub(crate) fn edit_database(&self, statement: &str) -> usize {
+        let path = self.folder.path().join("rounds.db");
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.execute(statement, []).unwrap()
+    }
+
     pub(crate) fn round_folder(&self, round: RoundId) -> PathBuf {
         self.folder.path().join("rounds").join(round.to_string())
     }

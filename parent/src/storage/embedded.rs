@@ -1,0 +1,112 @@
+//! Storage that needs no set-up: records in an SQLite file, blobs in plain files, all under
+//! one folder that belongs to one process.
+
+mod blobs;
+mod commits;
+mod database;
+mod folder;
+mod import;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use sealsum_protocol::{ClientId, RoundId};
+
+use super::{Blob, BlobWriter, Pending, Record, Storage, StorageError, StoredBlob, blocking};
+use blobs::Blobs;
+use commits::Change;
+use database::Database;
+use folder::{failed, make_folder};
+
+/// One folder, which belongs to this process while it runs.
+#[derive(Clone)]
+pub struct Embedded(Arc<Opened>);
+
+/// Dropped in this order: the lock goes when nothing is written any more.
+struct Opened {
+    database: Database,
+    blobs: Arc<Blobs>,
+    /// Held, not read: the lock ends with the process.
+    _lock: File,
+}
+
+impl Embedded {
+    /// Opens or makes the folder, and clears what a crash has left half-written. Blocks.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] if another parent uses it, and whatever the disk says.
+    pub fn open(root: &Path) -> Result<Self, StorageError> {
+        make_folder(root)?;
+        let lock = lock(root)?;
+        let blobs = Blobs::open(root)?;
+        Ok(Self(Arc::new(Opened {
+            database: Database::open(root)?,
+            blobs: Arc::new(blobs),
+            _lock: lock,
+        })))
+    }
+
+    /// What blocks runs beside the threads that serve requests.
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Opened) -> Result<T, StorageError> + Send + 'static,
+    ) -> Pending<'static, T> {
+        let opened = Arc::clone(&self.0);
+        Box::pin(blocking(move || work(&opened)))
+    }
+}
+
+impl Storage for Embedded {
+    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
+        self.blocking(|opened| opened.database.rounds())
+    }
+
+    fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {
+        let commits = &self.0.database.commits;
+        commits.change(round, record, Change::Put(value))
+    }
+
+    fn record(&self, round: RoundId, record: Record) -> Pending<'_, Option<Vec<u8>>> {
+        self.blocking(move |opened| opened.database.record(round, record))
+    }
+
+    fn remove(&self, round: RoundId, record: Record) -> Pending<'_, ()> {
+        let commits = &self.0.database.commits;
+        commits.change(round, record, Change::Remove)
+    }
+
+    fn acceptances(
+        &self,
+        round: RoundId,
+        after: Option<ClientId>,
+    ) -> Pending<'_, Vec<(ClientId, Vec<u8>)>> {
+        self.blocking(move |opened| opened.database.acceptances(round, after))
+    }
+
+    fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {
+        self.blocking(move |opened| opened.blobs.uploads(round))
+    }
+
+    fn write_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Box<dyn BlobWriter>> {
+        self.blocking(move |opened| opened.blobs.write(round, blob))
+    }
+
+    fn blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Option<StoredBlob>> {
+        self.blocking(move |opened| opened.blobs.open_blob(round, blob))
+    }
+
+    fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
+        self.blocking(move |opened| opened.blobs.remove(round, blob))
+    }
+}
+
+fn lock(root: &Path) -> Result<File, StorageError> {
+    let path = root.join("lock");
+    let lock = File::create(&path).map_err(failed("create", &path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Locked(root.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
+    }
+}

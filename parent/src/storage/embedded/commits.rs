@@ -1,0 +1,126 @@
+//! Changes to the database, by one thread: those that wait while it commits go into the next
+//! commit together, so that many share one fsync and one alone waits for nobody.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use sealsum_protocol::RoundId;
+use tokio::sync::oneshot;
+
+use super::folder::failed;
+use crate::storage::{Pending, Record, StorageError};
+
+/// A change of one record.
+pub(super) enum Change {
+    Put(Vec<u8>),
+    Remove,
+}
+
+/// The thread that commits. Dropped, it ends what it took first.
+pub(super) struct Commits {
+    path: PathBuf,
+    jobs: Mutex<Option<Sender<Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    round: RoundId,
+    record: Record,
+    change: Change,
+    done: oneshot::Sender<Result<(), Arc<rusqlite::Error>>>,
+}
+
+impl Commits {
+    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StorageError> {
+        let (jobs, taken) = channel();
+        let thread = std::thread::Builder::new()
+            .name("commits".to_owned())
+            .spawn(move || commit_all(connection, &taken))
+            .map_err(failed("start a thread for", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            jobs: Mutex::new(Some(jobs)),
+            thread: Some(thread),
+        })
+    }
+
+    /// Durable when it is done. It is done even if nobody waits for it, and in the order of calls.
+    pub(super) fn change(
+        &self,
+        round: RoundId,
+        record: Record,
+        change: Change,
+    ) -> Pending<'static, ()> {
+        let (done, heard) = oneshot::channel();
+        let job = Job {
+            round,
+            record,
+            change,
+            done,
+        };
+        // A thread that is gone drops the job, and with it the answer's sender.
+        if let Some(jobs) = &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = jobs.send(job);
+        }
+        let path = self.path.clone();
+        Box::pin(async move {
+            match heard.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(source)) => Err(StorageError::Sql { path, source }),
+                Err(_) => Err(StorageError::Stopped(path)),
+            }
+        })
+    }
+}
+
+impl Drop for Commits {
+    fn drop(&mut self) {
+        self.jobs
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = self.thread.take() {
+            // It panicked, then; whoever waited has been told.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn commit_all(mut connection: Connection, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        batch.extend(jobs.try_iter().take(TOGETHER - 1));
+        let outcome = commit(&mut connection, &batch).map_err(Arc::new);
+        for job in batch {
+            let _ = job.done.send(outcome.clone());
+        }
+    }
+}
+
+/// All of them or none.
+fn commit(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in batch {
+        let (kind, client) = job.record.key();
+        match &job.change {
+            Change::Put(value) => transaction
+                .prepare_cached(
+                    "INSERT INTO records (kind, round_id, client, value) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO UPDATE SET value = excluded.value",
+                )?
+                .execute(params![kind, job.round.as_bytes(), client, value])?,
+            Change::Remove => transaction
+                .prepare_cached(
+                    "DELETE FROM records WHERE kind = ?1 AND round_id = ?2 AND client = ?3",
+                )?
+                .execute(params![kind, job.round.as_bytes(), client])?,
+        };
+    }
+    transaction.commit()
+}
+
+/// Changes a commit: enough that its fsync is a small part of it.
+const TOGETHER: usize = 1024;
