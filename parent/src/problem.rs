@@ -212,6 +212,11 @@ impl From<RoundError> for Problem {
                 "exclusions",
                 "Too many uploads were lost",
             ),
+            RoundError::RolledBack => new(
+                StatusCode::CONFLICT,
+                "rolled_back",
+                "The storage was rolled back",
+            ),
             RoundError::OtherAggregate | RoundError::DamagedSum => new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "storage",

@@ -5,6 +5,7 @@ mod abort;
 mod admission;
 mod batching;
 mod closing;
+mod damage;
 mod error;
 mod joining;
 mod opening;
@@ -201,6 +202,10 @@ impl Round {
 
     fn accept(&self, client: ClientId, contribution: Digest) {
         self.state().accepted.insert(client, contribution);
+    }
+
+    fn forget(&self, client: &ClientId) {
+        self.state().accepted.remove(client);
     }
 
     /// `excluded` is sorted: the enclave takes no others.

@@ -59,6 +59,17 @@ impl Rounds {
             }
         }
         self.settle_all(round).await?;
+        match self.close_anew(round).await {
+            // Either the enclave counts others, or storage names some that it never accepted.
+            Err(error) if is_another_cohort(&error) && self.forget_strangers(round).await? => {
+                self.settle_all(round).await?;
+                self.close_anew(round).await
+            }
+            done => done,
+        }
+    }
+
+    async fn close_anew(&self, round: &Round) -> Result<Close, RoundError> {
         let close = self.plan_close(round).await?;
         self.storage
             .put(round.id, Record::Closing, canonical::encode(&close))
@@ -134,14 +145,23 @@ impl Rounds {
                 Some(Refusal::WrongPhase {
                     phase: Phase::Releasing | Phase::Released,
                 }) if again => {
+                    if !self.has_aggregate(round).await? {
+                        return Err(RoundError::RolledBack);
+                    }
                     round.fix_exclusions(close.excluded.clone());
                     u32::try_from(round.cohort().size()).unwrap_or(u32::MAX)
                 }
                 Some(Refusal::Busy | Refusal::Device) | None => return Err(error),
-                Some(_) => {
+                Some(refusal) => {
                     round.fix_exclusions(Vec::new());
                     self.storage.remove(round.id, Record::Closing).await?;
-                    return Err(error);
+                    return Err(match refusal {
+                        Refusal::OtherClose
+                        | Refusal::WrongPhase {
+                            phase: Phase::Releasing | Phase::Released,
+                        } => RoundError::RolledBack,
+                        _ => error,
+                    });
                 }
             },
         };
@@ -177,4 +197,12 @@ impl Rounds {
             tracing::warn!(round_id = %round.id, %error, "the receipt was not acknowledged");
         }
     }
+}
+
+/// Whether the enclave's cohort is not what the acceptances in storage say.
+fn is_another_cohort(error: &RoundError) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::CohortMismatch | Refusal::Exclusions)
+    )
 }

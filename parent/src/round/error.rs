@@ -50,6 +50,11 @@ pub enum RoundError {
         "the stored sum is damaged and the uploads no longer give the one that the round was closed with"
     )]
     DamagedSum,
+    /// The enclave is further than storage, which therefore is not what it was.
+    #[error(
+        "the enclave has closed or released this round already, and the parent's storage no longer has what came of it: it was rolled back or edited. Nothing is released a second time. Put back the storage as it was then, and close again"
+    )]
+    RolledBack,
     /// A statement of the enclave that its own receipt key did not sign.
     #[error("the enclave's {0} is not signed by the round's receipt key")]
     Unsigned(&'static str),

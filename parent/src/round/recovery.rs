@@ -68,10 +68,13 @@ impl Rounds {
             after = Some(*last);
             for (client, stored) in page {
                 match canonical::decode::<Signed<Acceptance>>(&stored) {
-                    Ok(acceptance) => {
+                    Ok(acceptance) if acceptance.unverified().client == client => {
                         accepted.insert(client, acceptance.unverified().contribution);
                     }
                     // With its upload still there, the enclave gives the acceptance again.
+                    Ok(_) => {
+                        tracing::error!(round_id = %id, %client, "a stored acceptance is another client's: storage was edited or is damaged");
+                    }
                     Err(error) => {
                         tracing::warn!(round_id = %id, %client, %error, "an acceptance was not read back");
                     }
@@ -91,6 +94,7 @@ impl Rounds {
             round.set_phase(Phase::Aborted);
             return Ok(());
         }
+        self.check_proof_of_end(round).await?;
         if !matches!(round.phase(), Phase::Releasing | Phase::Released) {
             return Ok(());
         }
@@ -162,6 +166,10 @@ impl Rounds {
             // A close was asked for and had not reached the enclave.
             Phase::Collecting if self.stored_close(round).await?.is_some() => {
                 self.close(round).await.map(drop)
+            }
+            // Nothing but an edited store says otherwise than the enclave here.
+            Phase::Collecting if round.phase() != Phase::Collecting => {
+                self.enter(round, Phase::Collecting).await
             }
             Phase::Collecting => Ok(()),
             Phase::Lost => {

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use sealsum_protocol::merkle::Levels;
-use sealsum_protocol::messages::{Close, ReleaseBlock};
-use sealsum_protocol::{BlockLayout, BlockTree, Command, Digest, Reply};
+use sealsum_protocol::messages::{Close, Phase, ReleaseBlock};
+use sealsum_protocol::{BlockLayout, BlockTree, Command, Digest, Refusal, Reply};
 
 use super::{Round, RoundError};
 use crate::enclave_link::{Answer, LinkError};
@@ -45,8 +45,7 @@ impl Rounds {
         close: &Close,
         progress: &mut Option<Release>,
     ) -> Result<(), RoundError> {
-        let stored = self.storage.blob(round.id, Blob::Aggregate).await?;
-        if stored.is_some_and(|stored| stored.bytes == round.layout.total_bytes()) {
+        if self.has_aggregate(round).await? {
             return Ok(());
         }
         // First, since it can fail in passing, and what has come is not to be asked for again.
@@ -78,6 +77,12 @@ impl Rounds {
         Ok(release.write().await?.writer.commit().await?)
     }
 
+    /// Whether the aggregate was stored whole.
+    pub(super) async fn has_aggregate(&self, round: &Round) -> Result<bool, StorageError> {
+        let stored = self.storage.blob(round.id, Blob::Aggregate).await?;
+        Ok(stored.is_some_and(|stored| stored.bytes == round.layout.total_bytes()))
+    }
+
     async fn release_block(
         &self,
         round: &Round,
@@ -94,7 +99,12 @@ impl Rounds {
             tokio::time::sleep(PAUSE).await;
             answer = self.ask_for_block(round, index, sum).await;
         }
-        let answer = answer?;
+        let answer = answer.map_err(|error| match error.refusal() {
+            Some(Refusal::WrongPhase {
+                phase: Phase::Released,
+            }) => RoundError::RolledBack,
+            _ => error,
+        })?;
         match answer.reply {
             Reply::Released(released)
                 if released.index == index
