@@ -45,7 +45,9 @@ pub use ledger::{
     RecordState, RefundRefused, Shared, SpendRefused, SpentBefore, SpentContribution,
 };
 pub use member::{CredentialRefused, Member};
-pub use parent::{Parent, ParentError, Reach, RoundSummary, Target};
+pub use parent::{
+    ClosingRule, Opens, Parent, ParentError, Reach, RoundSummary, ScheduledRound, Target,
+};
 pub use patience::Patience;
 pub use policy::{
     AcceptedTerms, MockMismatch, PolicyError, RoundPolicy, RoundPolicyFile, TermRefused,

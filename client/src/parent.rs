@@ -7,6 +7,7 @@
 
 mod error;
 mod reach;
+mod schedule;
 mod summary;
 mod upload;
 
@@ -28,6 +29,7 @@ use crate::patience::Patience;
 
 pub use error::ParentError;
 pub use reach::Reach;
+pub use schedule::{ClosingRule, Opens, ScheduledRound};
 pub use summary::RoundSummary;
 
 /// A parent by its URL.

@@ -13,6 +13,7 @@ mod offer;
 mod open_round;
 mod proof;
 mod receipt;
+mod schedule;
 mod show_round;
 
 use std::sync::Arc;
@@ -68,6 +69,8 @@ fn operator_paths() -> OpenApiRouter<Arc<Rounds>> {
         .routes(routes!(open_round::open_round))
         .routes(routes!(close::close))
         .routes(routes!(abort::abort))
+        .routes(routes!(schedule::list_schedule, schedule::schedule))
+        .routes(routes!(schedule::unschedule))
         .routes(routes!(health::metrics))
 }
 

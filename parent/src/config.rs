@@ -165,6 +165,8 @@ pub struct Limits {
     pub enclave: Patience,
     /// Between two looks at certificates, keys and tokens, which are read again when they change.
     pub reload: Duration,
+    /// Between two looks at what is to open or close by itself.
+    pub schedule: Duration,
     /// Between two looks at the rounds in progress.
     pub watch: Duration,
     /// For an enclave that does not answer, before its rounds are lost.
@@ -194,6 +196,7 @@ impl Default for Limits {
                 reply: Duration::from_secs(30),
             },
             reload: Duration::from_secs(5),
+            schedule: Duration::from_millis(200),
             // Well within the time that an enclave gives before it ends.
             watch: Duration::from_secs(2),
             // An enclave erases what is not released within an hour of its close.

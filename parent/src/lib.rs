@@ -18,6 +18,7 @@ mod problem;
 mod reload;
 mod round;
 mod rounds;
+mod schedule;
 mod serve;
 mod settings;
 mod storage;
@@ -36,6 +37,7 @@ pub use presum::{MaskedSum, sum as sum_uploads};
 pub use problem::Problem;
 pub use round::{Gathering, Round, RoundError};
 pub use rounds::Rounds;
+pub use schedule::{ClosingRule, Opens, ScheduleError};
 pub use settings::{
     Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, read as read_settings,
 };

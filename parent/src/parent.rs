@@ -28,8 +28,8 @@ pub struct Parent {
     rounds: Arc<Rounds>,
     stop: watch::Sender<()>,
     serving: Vec<JoinHandle<()>>,
-    resuming: JoinHandle<()>,
-    watching: JoinHandle<()>,
+    /// Taking up, watching, the schedule.
+    background: [JoinHandle<()>; 3],
     shutdown: std::time::Duration,
     on_shutdown: OnShutdown,
 }
@@ -60,6 +60,7 @@ impl Parent {
             config.operators,
         ));
         rounds.load().await?;
+        rounds.load_schedule().await?;
         rounds.set_loaded();
         let resuming = tokio::spawn({
             let rounds = Arc::clone(&rounds);
@@ -68,6 +69,10 @@ impl Parent {
         let watching = tokio::spawn({
             let rounds = Arc::clone(&rounds);
             async move { rounds.watch().await }
+        });
+        let scheduling = tokio::spawn({
+            let rounds = Arc::clone(&rounds);
+            async move { rounds.run_schedule().await }
         });
         let (stop, stopped) = watch::channel(());
         let all = || router(Arc::clone(&rounds));
@@ -84,8 +89,7 @@ impl Parent {
             rounds,
             stop,
             serving,
-            resuming,
-            watching,
+            background: [resuming, watching, scheduling],
             shutdown: config.limits.shutdown,
             on_shutdown: config.on_shutdown,
         })
@@ -113,7 +117,7 @@ impl Parent {
     /// they are to be kept. Abort receipts are stored when this returns.
     pub async fn shutdown(self) {
         drop(self.stop);
-        for background in [self.resuming, self.watching] {
+        for background in self.background {
             background.abort();
             // Aborted or done, it holds the storage no longer.
             let _ = background.await;

@@ -27,6 +27,7 @@ use sealsum_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::Closing;
 use crate::summary::RoundSummary;
 use batching::WaitingHeaders;
 use joining::WaitingNonces;
@@ -52,6 +53,8 @@ pub struct Round {
     joining: WaitingNonces,
     /// Held by whoever closes; in it, how far the release has come.
     release: tokio::sync::Mutex<Option<Release>>,
+    /// When it closes by itself, if it does.
+    closing: OnceLock<Closing>,
     /// Made at the first question about who is in the released sum.
     released_cohort: OnceLock<CohortTree>,
 }
@@ -97,6 +100,7 @@ impl Round {
             waiting: WaitingHeaders::default(),
             joining: WaitingNonces::default(),
             release: tokio::sync::Mutex::new(None),
+            closing: OnceLock::new(),
             released_cohort: OnceLock::new(),
         }
     }
@@ -152,6 +156,21 @@ impl Round {
         self.state().accepted.get(client).copied()
     }
 
+    /// When it closes by itself, if it does.
+    pub(crate) fn closing(&self) -> Option<&Closing> {
+        self.closing.get()
+    }
+
+    /// Said once, before the round is on offer.
+    fn close_by(&self, closing: Closing) {
+        let _ = self.closing.set(closing);
+    }
+
+    /// How many contributions are in.
+    pub(crate) fn contributions(&self) -> u64 {
+        self.state().accepted.len() as u64
+    }
+
     pub(crate) const fn max_cohort(&self) -> u32 {
         self.binding.params.params.terms().max_cohort
     }
@@ -177,7 +196,7 @@ impl Round {
     #[must_use]
     pub fn summary(&self) -> RoundSummary {
         let terms = self.binding.params.params.terms();
-        let state = self.state();
+        let (state, closing) = (self.state(), self.closing());
         RoundSummary {
             round_id: self.id.to_string(),
             task: terms.task.clone(),
@@ -192,6 +211,8 @@ impl Round {
             max_cohort: terms.max_cohort,
             contributions: state.accepted.len() as u64,
             cohort_size: state.cohort_size,
+            target_cohort: closing.and_then(|closing| closing.rule.target_cohort),
+            closes_at: closing.and_then(|closing| closing.closes_at),
             boundary_bytes: self.boundary.load(Ordering::Relaxed),
         }
     }

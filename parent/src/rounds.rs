@@ -11,6 +11,7 @@ use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
 use crate::round::{Round, RoundError};
+use crate::schedule::Queue;
 use crate::storage::{Blob, Record, Storage, StorageError};
 
 /// The rounds.
@@ -21,6 +22,8 @@ pub struct Rounds {
     pub(crate) metrics: Metrics,
     /// Whose rounds to open; empty is anyone's.
     pub(crate) operators: Vec<OperatorKey>,
+    /// What is to open by itself.
+    pub(crate) schedule: Queue,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
     loaded: AtomicBool,
@@ -48,6 +51,7 @@ impl Rounds {
             storage,
             limits,
             metrics,
+            schedule: Queue::default(),
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
             loaded: AtomicBool::new(false),

@@ -26,7 +26,12 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> +
 /// The store. [`Embedded`] keeps it in one folder.
 pub trait Storage: Send + Sync {
     /// Every round that has a [`Record::State`].
-    fn rounds(&self) -> Pending<'_, Vec<RoundId>>;
+    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
+        self.rounds_with(Record::State)
+    }
+
+    /// Every id with a record of this kind, in order. Of acceptances there are many for one id.
+    fn rounds_with(&self, record: Record) -> Pending<'_, Vec<RoundId>>;
 
     /// Replaces a record.
     fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()>;

@@ -40,6 +40,10 @@ pub struct RoundSummary {
     pub contributions: u64,
     /// Clients in the sum, once the cohort is fixed.
     pub cohort_size: Option<u32>,
+    /// At how many contributions it closes by itself.
+    pub target_cohort: Option<u32>,
+    /// When it closes by itself at the latest, in seconds since 1970.
+    pub closes_at: Option<u64>,
     /// Bytes that crossed the enclave's boundary for this round, in both directions,
     /// questions about its phase apart.
     pub boundary_bytes: u64,

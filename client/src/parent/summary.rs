@@ -32,6 +32,12 @@ pub struct RoundSummary {
     pub contributions: u64,
     /// Clients in the sum, once it is released.
     pub cohort_size: Option<u32>,
+    /// At how many contributions it closes by itself.
+    #[serde(default)]
+    pub target_cohort: Option<u32>,
+    /// When it closes by itself at the latest, in seconds since 1970.
+    #[serde(default)]
+    pub closes_at: Option<u64>,
     /// Bytes that have crossed the enclave's boundary for this round.
     pub boundary_bytes: u64,
 }

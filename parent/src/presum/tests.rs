@@ -200,8 +200,8 @@ async fn damage_anywhere_in_a_window_is_found_by_whichever_thread_reads_it() {
 struct Forgetful(Embedded, std::path::PathBuf);
 
 impl Storage for Forgetful {
-    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
-        self.0.rounds()
+    fn rounds_with(&self, record: Record) -> Pending<'_, Vec<RoundId>> {
+        self.0.rounds_with(record)
     }
 
     fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {

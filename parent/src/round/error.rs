@@ -4,6 +4,7 @@ use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{OperatorKey, Refusal};
 
 use crate::enclave_link::LinkError;
+use crate::schedule::ScheduleError;
 use crate::storage::StorageError;
 
 /// Why something about a round was not done.
@@ -58,6 +59,9 @@ pub enum RoundError {
     /// A statement of the enclave that its own receipt key did not sign.
     #[error("the enclave's {0} is not signed by the round's receipt key")]
     Unsigned(&'static str),
+    /// The schedule does not take this.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// The work was cut short by a fault of the parent's own.
     #[error("the parent failed in the middle of this; ask again")]
     Interrupted,

@@ -15,6 +15,7 @@ use sealsum_protocol::{
 use super::{Round, RoundError};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
+use crate::schedule::{Closing, ClosingRule, StoredClosing};
 use crate::storage::Record;
 
 impl Rounds {
@@ -22,7 +23,17 @@ impl Rounds {
     pub(crate) async fn open(
         self: &Arc<Self>,
         params: SignedRoundParams,
+        closing: ClosingRule,
     ) -> Result<Arc<Round>, RoundError> {
+        self.check_params(&params)?;
+        closing.check(params.params.terms())?;
+        let rounds = Arc::clone(self);
+        self.run_to_the_end(async move { rounds.open_now(params, closing).await })
+            .await
+    }
+
+    /// Whether rounds of these parameters are opened here.
+    pub(crate) fn check_params(&self, params: &SignedRoundParams) -> Result<(), RoundError> {
         let operator = params.params.terms().operator;
         if !self.operators.is_empty() && !self.operators.contains(&operator) {
             return Err(RoundError::OtherOperator(operator));
@@ -34,12 +45,14 @@ impl Rounds {
         if found > limit {
             return Err(RoundError::TooLarge { found, limit });
         }
-        let rounds = Arc::clone(self);
-        self.run_to_the_end(async move { rounds.open_now(params).await })
-            .await
+        Ok(())
     }
 
-    async fn open_now(&self, params: SignedRoundParams) -> Result<Arc<Round>, RoundError> {
+    async fn open_now(
+        &self,
+        params: SignedRoundParams,
+        closing: ClosingRule,
+    ) -> Result<Arc<Round>, RoundError> {
         let boundary = AtomicU64::new(0);
         let binding = self.ask_to_open(params, &boundary).await?;
         let round = Round::new(
@@ -48,6 +61,9 @@ impl Rounds {
             Phase::Collecting,
             BTreeMap::new(),
         );
+        if !closing.is_empty() {
+            round.close_by(Closing::from_now(closing));
+        }
         round
             .boundary
             .store(boundary.into_inner(), Ordering::Relaxed);
@@ -98,6 +114,16 @@ impl Rounds {
         self.storage
             .put(round.id, Record::Evidence, canonical::encode(&evidence))
             .await?;
+        if let Some(closing) = round.closing() {
+            self.storage
+                .put(
+                    round.id,
+                    Record::ClosingRule,
+                    StoredClosing::encode(closing),
+                )
+                .await?;
+        }
+        // Last: it is what makes the round one.
         Ok(self.store_phase(round, Phase::Collecting).await?)
     }
 

@@ -16,6 +16,7 @@ use super::watch::Heard;
 use super::{Round, RoundError, StoredState};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
+use crate::schedule::StoredClosing;
 use crate::storage::{Record, StorageError};
 
 impl Rounds {
@@ -51,6 +52,10 @@ impl Rounds {
             .boundary
             .store(state.boundary_bytes, Ordering::Relaxed);
         self.load_end(&round).await?;
+        if let Some(stored) = self.storage.record(id, Record::ClosingRule).await? {
+            let closing = StoredClosing::decode(&stored);
+            round.close_by(closing.ok_or_else(|| damaged(Record::ClosingRule))?);
+        }
         Ok(round)
     }
 

@@ -58,8 +58,8 @@ impl Embedded {
 }
 
 impl Storage for Embedded {
-    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
-        self.blocking(|opened| opened.database.rounds())
+    fn rounds_with(&self, record: Record) -> Pending<'_, Vec<RoundId>> {
+        self.blocking(move |opened| opened.database.rounds_with(record))
     }
 
     fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {

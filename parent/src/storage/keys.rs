@@ -17,6 +17,10 @@ pub enum Record {
     Receipt,
     /// `Signed<AbortReceipt>`.
     AbortReceipt,
+    /// When the round closes by itself.
+    ClosingRule,
+    /// A round that is to open, under its id in the schedule: no round has this one.
+    Scheduled,
 }
 
 impl Record {
@@ -29,6 +33,8 @@ impl Record {
             Self::Closing => ("closing", &[]),
             Self::Receipt => ("receipt", &[]),
             Self::AbortReceipt => ("abort_receipt", &[]),
+            Self::ClosingRule => ("closing_rule", &[]),
+            Self::Scheduled => ("scheduled", &[]),
         }
     }
 }

@@ -127,14 +127,15 @@ async fn the_interface_that_is_served_is_the_one_that_is_described() {
         Some("3")
     );
     let paths = described["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 15, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 17, "{:?}", paths.keys());
     let id = "0".repeat(64);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {
             let filled = path
                 .replace("{round_id}", &id)
                 .replace("{client_id}", &id)
-                .replace("{task}", "triage");
+                .replace("{task}", "triage")
+                .replace("{schedule_id}", &id);
             let method = method.to_uppercase().parse().unwrap();
             let answer = stage.call(method, &filled, vec![]).await;
             let code = match answer.content_type.as_str() {

@@ -12,4 +12,5 @@ mod joining;
 mod pieces;
 mod recovery;
 mod release;
+mod schedule;
 mod stage;

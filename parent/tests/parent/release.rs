@@ -57,7 +57,9 @@ async fn a_closed_round_publishes_aggregate_receipt_and_proofs() {
                 "round_id": round.to_string(), "task": "triage", "round_number": 4,
                 "phase": "released", "intake": intake, "kem": "x25519", "rule": "mean",
                 "dimension": DIMENSION, "ring_bits": 20, "min_cohort": 3, "max_cohort": 6,
-                "contributions": 4, "cohort_size": 4, "boundary_bytes": boundary,
+                "contributions": 4, "cohort_size": 4, "target_cohort": null, "closes_at": null,
+            "target_cohort": null,
+            "closes_at": null, "boundary_bytes": boundary,
             })
         );
         stage.assert_aggregate(round, [1, 2, 3, 5]).await;

@@ -92,6 +92,7 @@ impl Stage {
                     reply: moment,
                 },
                 watch: self.ends.watch,
+                schedule: Duration::from_millis(20),
                 lost_after: self.ends.lost_after,
                 ..Limits::default()
             },
@@ -241,11 +242,21 @@ pub(crate) fn params(intake: Intake, dimension: u64) -> SignedRoundParams {
 
 /// For up to `max_cohort` clients.
 pub(crate) fn params_for(intake: Intake, dimension: u64, max_cohort: u32) -> SignedRoundParams {
+    numbered(4, intake, dimension, max_cohort)
+}
+
+/// The task's round of this number.
+pub(crate) fn numbered(
+    round_number: u64,
+    intake: Intake,
+    dimension: u64,
+    max_cohort: u32,
+) -> SignedRoundParams {
     let operator = OperatorSigner::from_secret(&[7; 32]);
     let terms = RoundTerms {
         version: 1,
         task: "triage".parse().unwrap(),
-        round_number: 4,
+        round_number,
         operator: operator.key(),
         base_model: Digest::new([1; 32]),
         schema: Digest::new([2; 32]),

@@ -4,6 +4,7 @@ mod abort;
 mod admission;
 mod evidence;
 mod open;
+mod schedule;
 mod summary;
 
 use clap::Subcommand;
@@ -13,8 +14,12 @@ use crate::output::Report;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Sign parameters and open a round under them
+    /// Sign parameters and open a round under them, now or by schedule
     Open(Box<open::Args>),
+    /// List the rounds that are to open by themselves
+    Schedule(schedule::ListArgs),
+    /// Take a scheduled round back before it opens
+    Unschedule(schedule::RemoveArgs),
     /// Show how a round stands
     #[command(after_help = STATUS_EXAMPLE)]
     Status(summary::Args),
@@ -31,6 +36,8 @@ impl Command {
     pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         match self {
             Self::Open(args) => args.run().await,
+            Self::Schedule(args) => args.run().await,
+            Self::Unschedule(args) => args.run().await,
             Self::Status(args) => args.status().await,
             Self::Close(args) => args.close().await,
             Self::Abort(args) => args.run().await,

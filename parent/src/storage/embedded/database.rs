@@ -14,7 +14,7 @@ use sealsum_protocol::{ClientId, RoundId};
 
 use super::commits::Commits;
 use super::folder::{failed, sync_folder};
-use crate::storage::keys::{ACCEPTANCE, STATE};
+use crate::storage::keys::ACCEPTANCE;
 use crate::storage::{ACCEPTANCES_AT_A_TIME, Record, StorageError};
 
 /// The open database. Its methods block.
@@ -43,11 +43,12 @@ impl Database {
         })
     }
 
-    pub(super) fn rounds(&self) -> Result<Vec<RoundId>, StorageError> {
+    pub(super) fn rounds_with(&self, record: Record) -> Result<Vec<RoundId>, StorageError> {
+        let (kind, _) = record.key();
         self.read(|connection| {
             connection
                 .prepare_cached("SELECT round_id FROM records WHERE kind = ?1 ORDER BY round_id")?
-                .query_map(params![STATE], |row| Ok(RoundId::new(row.get(0)?)))?
+                .query_map(params![kind], |row| Ok(RoundId::new(row.get(0)?)))?
                 .collect()
         })
     }

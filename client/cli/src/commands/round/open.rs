@@ -15,7 +15,8 @@ use sealsum_protocol::{
 use super::super::file;
 use super::super::parent::ParentAddress;
 use super::super::selecting::{Selecting, left_out_line};
-use super::{admission, summary};
+use super::schedule::Timing;
+use super::{admission, schedule, summary};
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -80,6 +81,8 @@ pub(crate) struct Args {
     /// Bound on the L2 norm of a weighted update, in the update's units; stream only
     #[arg(long, value_name = "F", allow_negative_numbers = true, value_parser = positive)]
     l2_bound: Option<f64>,
+    #[command(flatten)]
+    timing: Timing,
     /// The task's previous receipt
     #[arg(long, value_name = "FILE")]
     previous_receipt: Option<PathBuf>,
@@ -104,7 +107,11 @@ impl Args {
         let (terms, left_out) = self.terms(signer.key())?;
         let params = RoundParams::new(terms).map_err(|error| self.unplanned(error))?;
         let params = params.sign(&signer)?;
-        let opened = summary::report(&parent.open_round(&params).await?)?;
+        let closing = self.timing.closing();
+        let opened = match self.timing.opens() {
+            None => summary::report(&parent.open_round_until(&params, closing).await?)?,
+            Some(opens) => schedule::report(&parent.schedule(&params, opens, closing).await?)?,
+        };
         Ok(opened.and("left_out", &left_out, &left_out_line(&left_out)))
     }
 
@@ -224,4 +231,7 @@ const EXAMPLE: &str = "Examples:
       --min-cohort 5 --max-cohort 100
   sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
       --round-number 1 --base-model model.safetensors --select '*.lora_?.weight' \\
-      --clip 4 --fractional-bits 16 --min-cohort 5 --max-cohort 100";
+      --clip 4 --fractional-bits 16 --min-cohort 5 --max-cohort 100
+  sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
+      --round-number 2 --base-model model.npy --clip 4 --fractional-bits 16 \\
+      --min-cohort 5 --max-cohort 100 --after-previous --target-cohort 50 --closes-after 3600";

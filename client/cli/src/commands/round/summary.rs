@@ -8,6 +8,7 @@ use sealsum_protocol::messages::Phase;
 use super::super::parent::ParentAddress;
 use crate::failure::Failure;
 use crate::output::Report;
+use crate::rfc3339;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -40,6 +41,23 @@ const fn what_it_means(phase: Phase) -> &'static str {
     }
 }
 
+/// A line on when it closes by itself, if it does and has not.
+fn closes(summary: &RoundSummary) -> String {
+    if summary.phase != Phase::Collecting {
+        return String::new();
+    }
+    let target = summary
+        .target_cohort
+        .map(|target| format!("at {target} clients"));
+    let time = summary
+        .closes_at
+        .map(|seconds| rfc3339::format(sealsum_protocol::UnixMillis(seconds.saturating_mul(1000))));
+    match [target, time].into_iter().flatten().collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        reasons => format!("\ncloses    {}", reasons.join(" or ")),
+    }
+}
+
 pub(super) fn report(summary: &RoundSummary) -> Result<Report, Failure> {
     // A stranger's texts, on a terminal.
     let printable = |text: &str| text.escape_debug().to_string();
@@ -47,8 +65,9 @@ pub(super) fn report(summary: &RoundSummary) -> Result<Report, Failure> {
         || format!("{} accepted", summary.contributions),
         |size| format!("{size} in the sum"),
     );
+    let closes = closes(summary);
     let text = format!(
-        "round     {}\ntask      {}, round {}\nphase     {}{}\nclients   {cohort} ({} to {})\nupdate    {} elements of {} bits, {}, {}, {}",
+        "round     {}\ntask      {}, round {}\nphase     {}{}\nclients   {cohort} ({} to {})\nupdate    {} elements of {} bits, {}, {}, {}{closes}",
         printable(&summary.round_id),
         printable(&summary.task),
         summary.round_number,

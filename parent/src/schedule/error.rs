@@ -1,0 +1,36 @@
+//! Why a round is not scheduled. Whoever asked is at fault.
+
+/// Why a round is not scheduled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// A target that the round can't have.
+    #[error("target_cohort is {target}; this round takes {least} to {most} contributions")]
+    Target {
+        /// What was asked for.
+        target: u32,
+        /// The round's min_cohort.
+        least: u32,
+        /// Its max_cohort.
+        most: u32,
+    },
+    /// A deadline that is none.
+    #[error("closes_after_seconds is {0}; it is 1 to 31622400, a year")]
+    Deadline(u64),
+    /// These parameters are scheduled in another way.
+    #[error(
+        "these parameters are scheduled already, with another opening or closing; remove that first: DELETE /v1/schedule/{0}"
+    )]
+    Another(String),
+    /// A round of these parameters was opened before.
+    #[error(
+        "a round of these parameters was opened here before, and clients seal for one round number once: sign the next number"
+    )]
+    Opened,
+    /// The queue is full.
+    #[error("{0} rounds are scheduled, which is as many as this parent keeps")]
+    Full(usize),
+    /// There is none of that id.
+    #[error("no round of that id is scheduled; it may have opened")]
+    Unknown,
+}
