@@ -164,10 +164,8 @@ impl Parent {
         contribution: &SpentContribution,
         progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
     ) -> Result<Signed<Acceptance>, ParentError> {
-        // A PUT of the same bytes again is the same contribution.
-        self.patience
-            .insist(|| self.put(contribution, progress.clone()))
-            .await
+        // The same bytes again are the same contribution.
+        self.upload(contribution, progress).await
     }
 
     /// Closes a round and waits until it is released.

@@ -38,6 +38,13 @@ pub fn ask(parent: &str, path: &str) -> Answer {
     request(http().get(format!("{parent}/v1/{path}")))
 }
 
+/// A parent's counts.
+#[must_use]
+pub fn metrics(parent: &str) -> String {
+    let answer = request(http().get(format!("{parent}/metrics")));
+    String::from_utf8(answer.body).unwrap()
+}
+
 /// A round's offer, for a nonce that everybody knows.
 #[must_use]
 pub fn offer(parent: &str, round_id: &str) -> RoundOffer {

@@ -1,8 +1,12 @@
 //! What the program does besides serving: checking a configuration, drawing tokens, printing
 //! its interface.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use anyhow::Context as _;
 use sealsum_parent::{StartError, Token, openapi as interface};
 use serde_json::json;
 
@@ -32,14 +36,38 @@ fn check(file: Option<&Path>, flags: &Flags) -> Result<(), StartError> {
 }
 
 pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
-    let token = Token::draw(&options.name, &options.role)?;
+    let Token { token, line } = Token::draw(&options.name, &options.role)?;
+    if let Some(path) = &options.out {
+        let file = own_file().create_new(true).write(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{token}"))
+            .with_context(|| format!("can't write the token to {}", path.display()))?;
+    }
+    // Second: a line whose token nobody has lets nobody in, and one without a line neither.
+    if let Some(path) = &options.tokens {
+        let file = own_file().create(true).append(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{line}"))
+            .with_context(|| format!("can't append to {}", path.display()))?;
+    }
+    let shown = options.out.is_none().then_some(&token);
     if options.json {
-        println!("{}", serde_json::to_string(&token)?);
-    } else {
-        println!("token: {}", token.token);
-        println!("line for the file of tokens: {}", token.line);
+        println!("{}", json!({"token": shown, "line": line}));
+        return Ok(());
+    }
+    if let Some(token) = shown {
+        println!("token: {token}");
+    }
+    match &options.tokens {
+        Some(path) => println!("let in by a line in {}", path.display()),
+        None => println!("line for the file of tokens: {line}"),
     }
     Ok(())
+}
+
+/// A file that nobody else reads.
+fn own_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
 }
 
 pub(crate) fn openapi() -> anyhow::Result<()> {

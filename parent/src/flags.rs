@@ -51,7 +51,13 @@ pub(crate) struct TokenOptions {
     /// What it is for: operator (everything), observer (reading), client (contributing)
     #[arg(long, default_value = "operator")]
     pub(crate) role: String,
-    /// Print token and line as JSON
+    /// Append the line to this file of tokens, made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokens: Option<PathBuf>,
+    /// Write the token to this new file, for its bearer's eyes only, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what was drawn as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -179,7 +185,8 @@ Exit codes: 0 it can be used, 2 it can't, and why.";
 
 const TOKEN_EXAMPLE: &str = "\
 Example:
-  sealsum-parent token night-job --role operator --json
+  sealsum-parent token night-job --tokens operator-tokens --out night-job.token
 
-The token is printed once and kept nowhere. Its line goes into the file that operator.tokens or
-clients.tokens names; a running parent reads that again within seconds.";
+Without --out the token is printed, once. The file of tokens is the one that operator.tokens or
+clients.tokens names; it holds digests alone, and a running parent reads it again within seconds.
+A token is withdrawn by removing its line.";

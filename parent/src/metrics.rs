@@ -67,6 +67,13 @@ impl Metrics {
             boundary_bytes: Family::default(),
         };
         counts.register();
+        // At nought from the start: an increase from nowhere is none to whoever watches.
+        for phase in [Phase::Released, Phase::Aborted, Phase::Lost] {
+            let labels = [("phase", phase.to_string())];
+            drop(counts.rounds_ended.get_or_create(&labels));
+        }
+        let storage = [("code", "storage".to_owned())];
+        drop(counts.refusals.get_or_create(&storage));
         Self(Arc::new(counts))
     }
 

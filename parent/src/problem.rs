@@ -307,6 +307,7 @@ impl From<UploadRejection> for Problem {
             UploadRejection::Padding(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "padding"),
             UploadRejection::Cut => new(StatusCode::BAD_REQUEST, "upload_cut"),
             UploadRejection::Stalled => new(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
+            UploadRejection::Offset { .. } => new(StatusCode::CONFLICT, "upload_offset"),
             UploadRejection::Storage(error) => Self::storage(&error),
         }
     }

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::round::{Round, RoundError};
 use crate::schedule::Queue;
 use crate::storage::{Blob, Record, Storage, StorageError};
+use crate::upload::KeptUploads;
 
 /// The rounds.
 pub struct Rounds {
@@ -22,6 +23,8 @@ pub struct Rounds {
     pub(crate) metrics: Metrics,
     /// Whose rounds to open; empty is anyone's.
     pub(crate) operators: Vec<OperatorKey>,
+    /// Uploads whose sender may come back.
+    pub(crate) kept_uploads: KeptUploads,
     /// What is to open by itself.
     pub(crate) schedule: Queue,
     index: RwLock<Index>,
@@ -51,6 +54,7 @@ impl Rounds {
             storage,
             limits,
             metrics,
+            kept_uploads: KeptUploads::default(),
             schedule: Queue::default(),
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
@@ -181,6 +185,7 @@ impl Rounds {
     /// Removes what only a round in progress needs. What can't be removed is logged:
     /// it costs space, nothing else.
     pub(crate) async fn discard_uploads(&self, round: &Round) {
+        self.kept_uploads.forget(round.id());
         let discard = async {
             for client in self.storage.uploads(round.id()).await? {
                 self.storage

@@ -4,6 +4,7 @@
 //! About a MiB is gathered, then a thread that may wait hashes and writes it; the client is
 //! read on after that. An upload has no more memory than this, however long it is.
 
+mod kept;
 mod pieces;
 
 use bytes::Bytes;
@@ -11,12 +12,14 @@ use futures_util::Stream;
 use sealsum_protocol::merkle::Frontier;
 use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header, header_length};
-use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader};
+use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, Digest};
 
+pub(crate) use kept::KeptUploads;
 pub(crate) use pieces::{Pieces, drain_body};
 
 use crate::round::Round;
 use crate::storage::{Blob, BlobWriter, Storage, StorageError, blocking};
+use crate::stored_upload::block_offset;
 
 /// An upload whose body is that of its commitment; not committed yet.
 pub(crate) struct CheckedUpload {
@@ -43,62 +46,148 @@ pub(crate) fn check_announced(round: &Round, announced: u64) -> Result<(), Uploa
     }
 }
 
-/// Reads an upload of `client` to `round`.
-pub(crate) async fn receive<S, E>(
-    storage: &dyn Storage,
-    round: &Round,
-    client: ClientId,
-    pieces: &mut Pieces<S>,
-) -> Result<CheckedUpload, UploadRejection>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    let mut gathered = Vec::new();
-    pieces.take(LENGTH_BYTES as usize, &mut gathered).await?;
-    let length = header_length(gathered.as_slice().try_into().unwrap_or_default())?;
-    pieces.take(length, &mut gathered).await?;
-    let header_bytes = gathered.get(LENGTH_BYTES as usize..).unwrap_or_default();
-    let header = header(header_bytes)?;
-    if header.round_id != round.id() {
-        return Err(UploadRejection::OtherRound);
-    }
-    if header.client != client {
-        return Err(UploadRejection::OtherClient(header.client));
-    }
-    // The enclave takes many headers at once, and counts on each being no longer than it may be.
-    if !header.has_shape(round.terms()) {
-        return Err(UploadRejection::Shape);
-    }
-    let blob = Blob::Upload(client);
-    let layout = round.layout();
-    let room = AT_A_TIME.min(usize::try_from(layout.total_bytes()).unwrap_or(AT_A_TIME));
-    let mut body = Body {
-        front: gathered,
-        gathered: Vec::with_capacity(room + layout.bytes(0).unwrap_or(0)),
-        root: BlockTree::MASKED_UPDATE.frontier(),
-        writer: storage.write_blob(round.id(), blob).await?,
-        layout,
-    };
-    pieces.body_from_here(layout.total_bytes());
-    for index in layout.indices() {
-        let bytes = layout.bytes(index).unwrap_or(0);
-        pieces.take(bytes, &mut body.gathered).await?;
-        if index + 1 == layout.blocks() {
-            check_padding(&body.gathered, layout)?;
-        } else if body.gathered.len() >= AT_A_TIME {
-            body = body.store().await?;
+/// An upload of which the header and some whole blocks are there.
+pub(crate) struct BegunUpload {
+    header: ContributionHeader,
+    body: Body,
+    /// The block that comes next.
+    next: u64,
+    /// The header's bytes, its length's included.
+    header_bytes: u64,
+}
+
+/// An upload that ended early. What came of it may be gone on with, unless it can't be the body of
+/// its commitment any more.
+pub(crate) struct EndedUpload {
+    pub(crate) rejection: UploadRejection,
+    pub(crate) begun: Option<BegunUpload>,
+}
+
+impl<E: Into<UploadRejection>> From<E> for EndedUpload {
+    fn from(rejection: E) -> Self {
+        Self {
+            rejection: rejection.into(),
+            begun: None,
         }
     }
-    pieces.end().await?;
-    let Body { root, writer, .. } = body.store().await?;
-    if Commitment(root.root()) == header.commitment {
-        Ok(CheckedUpload {
+}
+
+impl BegunUpload {
+    /// Reads the header of an upload of `client` to `round`.
+    pub(crate) async fn begin<S, E>(
+        storage: &dyn Storage,
+        round: &Round,
+        client: ClientId,
+        pieces: &mut Pieces<S>,
+    ) -> Result<Self, UploadRejection>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let mut gathered = Vec::new();
+        pieces.take(LENGTH_BYTES as usize, &mut gathered).await?;
+        let length = header_length(gathered.as_slice().try_into().unwrap_or_default())?;
+        pieces.take(length, &mut gathered).await?;
+        let header_bytes = gathered.get(LENGTH_BYTES as usize..).unwrap_or_default();
+        let header = header(header_bytes)?;
+        if header.round_id != round.id() {
+            return Err(UploadRejection::OtherRound);
+        }
+        if header.client != client {
+            return Err(UploadRejection::OtherClient(header.client));
+        }
+        // The enclave takes many headers at once, and counts on each being no longer than it may be.
+        if !header.has_shape(round.terms()) {
+            return Err(UploadRejection::Shape);
+        }
+        let body = Body {
+            front: gathered,
+            gathered: Vec::new(),
+            root: BlockTree::MASKED_UPDATE.frontier(),
+            writer: storage.write_blob(round.id(), Blob::Upload(client)).await?,
+            layout: round.layout(),
+        };
+        Ok(Self {
             header,
-            writer,
-            bytes: LENGTH_BYTES + length as u64 + layout.total_bytes(),
+            header_bytes: body.front.len() as u64,
+            body,
+            next: 0,
         })
-    } else {
-        Err(UploadRejection::Commitment)
+    }
+
+    /// Which contribution it is of.
+    pub(crate) fn contribution(&self) -> Digest {
+        self.header.digest()
+    }
+
+    /// Whose it is, and of which round.
+    pub(crate) const fn header(&self) -> &ContributionHeader {
+        &self.header
+    }
+
+    /// How many bytes of the upload are there.
+    pub(crate) fn offset(&self) -> u64 {
+        let layout = self.body.layout;
+        self.header_bytes + block_offset(layout, self.next).min(layout.total_bytes())
+    }
+
+    /// Reads the rest, and checks the whole against its commitment.
+    pub(crate) async fn go_on<S, E>(
+        mut self,
+        pieces: &mut Pieces<S>,
+    ) -> Result<CheckedUpload, EndedUpload>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let layout = self.body.layout;
+        let rest = layout.total_bytes() - block_offset(layout, self.next);
+        pieces.body_from_here(rest);
+        let room = AT_A_TIME.min(usize::try_from(rest).unwrap_or(AT_A_TIME));
+        self.body.gathered = Vec::with_capacity(room + layout.bytes(0).unwrap_or(0));
+        while self.next < layout.blocks() {
+            let (before, bytes) = (self.body.gathered.len(), layout.bytes(self.next));
+            let taken = pieces.take(bytes.unwrap_or(0), &mut self.body.gathered);
+            if let Err(rejection) = taken.await {
+                self.body.gathered.truncate(before);
+                return Err(self.end(rejection).await);
+            }
+            self.next += 1;
+            if self.next == layout.blocks() {
+                check_padding(&self.body.gathered, layout)?;
+            } else if self.body.gathered.len() >= AT_A_TIME {
+                self.body = self.body.store().await?;
+            }
+        }
+        pieces.end().await?;
+        let bytes = self.offset();
+        let Body { root, writer, .. } = self.body.store().await?;
+        if Commitment(root.root()) == self.header.commitment {
+            Ok(CheckedUpload {
+                header: self.header,
+                writer,
+                bytes,
+            })
+        } else {
+            Err(UploadRejection::Commitment.into())
+        }
+    }
+
+    /// Keeps whole blocks of an upload whose sender went away, in storage alone: it may be one of
+    /// many.
+    async fn end(self, rejection: UploadRejection) -> EndedUpload {
+        let may_go_on = matches!(rejection, UploadRejection::Cut | UploadRejection::Stalled);
+        if !may_go_on || self.next == 0 {
+            return rejection.into();
+        }
+        match self.body.store().await {
+            Ok(mut body) => {
+                body.gathered = Vec::new();
+                EndedUpload {
+                    rejection,
+                    begun: Some(Self { body, ..self }),
+                }
+            }
+            Err(error) => error.into(),
+        }
     }
 }
 
@@ -178,6 +267,16 @@ pub enum UploadRejection {
     /// The next piece took too long.
     #[error("the upload stalled")]
     Stalled,
+    /// Of this contribution something else is there.
+    #[error(
+        "the rest of an upload was sent from byte {asked} on, and {there} bytes of that contribution are here; send it from there, or whole"
+    )]
+    Offset {
+        /// Where the rest would have begun.
+        asked: u64,
+        /// What there is.
+        there: u64,
+    },
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -3,6 +3,7 @@
 //! otherwise hold the command and the ledger's lock for as long as it likes.
 
 use core::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -10,21 +11,79 @@ use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Method};
 use sealsum_protocol::{Acceptance, Signed};
+use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Parent, ParentError, STATEMENT_LIMIT, decoded, read};
+use super::{ANSWER_TIMEOUT, Parent, ParentError, STATEMENT_LIMIT, decoded, read};
 use crate::ledger::SpentContribution;
 
 impl Parent {
-    pub(super) async fn put(
+    /// Sends a contribution, again and again while the parent is away or busy. One of which the parent
+    /// kept a part goes on from there.
+    pub(super) async fn upload(
         &self,
+        contribution: &SpentContribution,
+        progress: impl Fn(u64, u64) + Clone + Send + Sync + 'static,
+    ) -> Result<Signed<Acceptance>, ParentError> {
+        let first = AtomicBool::new(true);
+        self.patience
+            .insist(async || {
+                let is_first = first.swap(false, Ordering::Relaxed);
+                let there = match is_first {
+                    true => 0,
+                    false => self.offset(contribution).await?,
+                };
+                match self.send_from(there, contribution, progress.clone()).await {
+                    // Somebody else took it, or it was kept for too long.
+                    Err(error) if there > 0 && !error.is_temporary() => {
+                        self.send_from(0, contribution, progress.clone()).await
+                    }
+                    answer => answer,
+                }
+            })
+            .await
+    }
+
+    /// How many bytes of a contribution that was cut the parent has. What it says is bounded by
+    /// the contribution itself, and checked by its commitment.
+    async fn offset(&self, contribution: &SpentContribution) -> Result<u64, ParentError> {
+        let request = self
+            .request(Method::GET, &format!("{}/offset", path(contribution)))
+            .query(&[("contribution", contribution.header().digest().to_string())])
+            .timeout(ANSWER_TIMEOUT);
+        let answer = match self.send(request).await {
+            // A parent that keeps nothing has no such path.
+            Err(error) if error.is_not_found() => return Ok(0),
+            answer => read(answer?, STATEMENT_LIMIT).await?,
+        };
+        let Offset { offset } = serde_json::from_slice(&answer).map_err(|_| ParentError::Form {
+            expected: "an upload's offset",
+        })?;
+        Ok(offset)
+    }
+
+    async fn send_from(
+        &self,
+        there: u64,
         contribution: &SpentContribution,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Signed<Acceptance>, ParentError> {
-        let header = contribution.header();
-        let path = format!("rounds/{}/contributions/{}", header.round_id, header.client);
-        let parts = contribution.upload();
+        let mut parts = contribution.upload();
         let total = parts.iter().map(|part| part.len() as u64).sum();
+        let mut left = there;
+        for part in &mut parts {
+            let skipped = left.min(part.len() as u64);
+            // No longer than the part itself.
+            let _ = part.split_to(usize::try_from(skipped).unwrap_or(part.len()));
+            left -= skipped;
+        }
+        let request = if there == 0 {
+            self.request(Method::PUT, &path(contribution))
+        } else {
+            let digest = contribution.header().digest().to_string();
+            self.request(Method::PATCH, &path(contribution))
+                .query(&[("contribution", digest), ("offset", there.to_string())])
+        };
         let moved = Moved::now();
         let noted = {
             let moved = moved.clone();
@@ -33,11 +92,10 @@ impl Parent {
                 progress(sent, total);
             }
         };
-        let request = self
-            .request(Method::PUT, &path)
+        let request = request
             .header(CONTENT_TYPE, OCTETS)
-            .header(CONTENT_LENGTH, total)
-            .body(counted(parts, total, noted));
+            .header(CONTENT_LENGTH, total - there.min(total))
+            .body(counted(parts, there, total, noted));
         let answer = async {
             let response = self.send(request).await?;
             decoded(&read(response, STATEMENT_LIMIT).await?, "an acceptance")
@@ -49,6 +107,16 @@ impl Parent {
             }),
         }
     }
+}
+
+fn path(contribution: &SpentContribution) -> String {
+    let header = contribution.header();
+    format!("rounds/{}/contributions/{}", header.round_id, header.client)
+}
+
+#[derive(Deserialize)]
+struct Offset {
+    offset: u64,
 }
 
 /// When the last piece was taken. The answer is no piece: all of it has to come in one such time.
@@ -77,10 +145,11 @@ impl Moved {
 
 fn counted(
     parts: [Bytes; 2],
+    there: u64,
     total: u64,
     progress: impl Fn(u64, u64) + Send + Sync + 'static,
 ) -> Body {
-    let mut sent = 0;
+    let mut sent = there;
     let pieces = parts.into_iter().flat_map(|mut part| {
         core::iter::from_fn(move || {
             let piece = part.split_to(part.len().min(PIECE_BYTES));

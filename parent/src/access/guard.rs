@@ -62,7 +62,7 @@ const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 const fn may(role: Role, method: &Method) -> bool {
     match role {
         Role::Operator => true,
-        Role::Client => !matches!(*method, Method::POST),
+        Role::Client => !matches!(*method, Method::POST | Method::DELETE),
         Role::Observer => matches!(*method, Method::GET | Method::HEAD),
     }
 }

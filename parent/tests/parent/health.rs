@@ -127,7 +127,7 @@ async fn the_interface_that_is_served_is_the_one_that_is_described() {
         Some("3")
     );
     let paths = described["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 17, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 18, "{:?}", paths.keys());
     let id = "0".repeat(64);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {

@@ -4,6 +4,7 @@
 mod access;
 mod admission;
 mod batching;
+mod cut;
 mod ends;
 mod fake_enclave;
 mod front;
