@@ -192,7 +192,10 @@ impl Rounds {
                     .remove_blob(round.id(), Blob::Upload(client))
                     .await?;
             }
-            self.storage.remove_blob(round.id(), Blob::MaskedSum).await
+            self.storage
+                .remove_blob(round.id(), Blob::MaskedSum)
+                .await?;
+            self.forget_parts(round).await
         };
         if let Err(error) = discard.await {
             tracing::warn!(round_id = %round.id(), %error, "uploads were not removed");

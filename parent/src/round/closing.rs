@@ -36,10 +36,13 @@ impl Rounds {
             Phase::Collecting | Phase::Releasing => {}
             phase => return Err(RoundError::from_phase(phase)),
         }
+        // A release that an earlier run of this parent began, or one that was cut in this run.
+        let is_begun = round.phase() == Phase::Releasing;
         let stored = self.storage.record(round.id, Record::Receipt).await?;
         if stored.is_none() {
             let close = self.fix_cohort(round).await?;
-            self.release_blocks(round, &close, &mut release).await?;
+            self.release_blocks(round, &close, is_begun, &mut release)
+                .await?;
             self.take_receipt(round).await?;
         }
         self.acknowledge(round).await;
@@ -180,6 +183,7 @@ impl Rounds {
             .verify(&round.binding.receipt_key, &round.id)
             .map_err(|_| RoundError::Unsigned("receipt"))?;
         if self.aggregate_root(round).await? != Some(signed.aggregate) {
+            self.forget_parts(round).await?;
             self.storage.remove_blob(round.id, Blob::Aggregate).await?;
             return Err(RoundError::OtherAggregate);
         }

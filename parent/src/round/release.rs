@@ -1,7 +1,7 @@
 //! Taking the aggregate out of the enclave, block by block, into storage.
 //!
-//! How far it has come is kept in memory between tries: the enclave gives each block
-//! three times at most.
+//! The enclave gives each block three times at most. So what has come is kept: in memory between
+//! tries, and of large aggregates in parts, each durable before the next is asked for.
 
 use std::io;
 use std::ops::Range;
@@ -18,31 +18,25 @@ use crate::rounds::Rounds;
 use crate::storage::{Blob, BlobWriter, StorageError, StoredBlob, blocking, by_windows};
 use crate::stored_upload::block_offset;
 
-/// A release under way.
+/// A release under way: what has come, and is not in a part yet.
 pub(super) struct Release {
+    /// The block that is asked for next.
     next: u64,
-    /// Blocks that are out and not written yet.
-    unwritten: Vec<u8>,
-    writer: Box<dyn BlobWriter>,
-}
-
-impl Release {
-    async fn write(mut self) -> Result<Self, StorageError> {
-        blocking(move || {
-            self.writer.write(&self.unwritten)?;
-            self.unwritten.clear();
-            Ok(self)
-        })
-        .await
-    }
+    /// Blocks from `first` to `next`.
+    first: u64,
+    blocks: Vec<u8>,
+    /// How many bytes make a part. What is shorter on the whole has none.
+    part: usize,
 }
 
 impl Rounds {
-    /// Stores the whole aggregate, unless it is there.
+    /// Stores the whole aggregate, unless it is there. `is_begun` if some of it may have been
+    /// asked for before.
     pub(super) async fn release_blocks(
         &self,
         round: &Round,
         close: &Close,
+        is_begun: bool,
         progress: &mut Option<Release>,
     ) -> Result<(), RoundError> {
         if self.has_aggregate(round).await? {
@@ -53,28 +47,110 @@ impl Rounds {
             Some(root) => Some(self.masked_sum(round, root).await?),
             None => None,
         };
-        let mut release = match progress.take() {
-            Some(release) => release,
-            None => Release {
-                next: 0,
-                unwritten: Vec::new(),
-                writer: self.storage.write_blob(round.id, Blob::Aggregate).await?,
-            },
+        if progress.is_none() {
+            *progress = Some(self.take_up_release(round, is_begun).await?);
+        }
+        // Whatever fails from here on, what has come stays.
+        let Some(release) = progress else {
+            return Err(RoundError::Interrupted);
         };
         while release.next < round.layout.blocks() {
-            match self.release_block(round, release.next, &mut sum).await {
-                Ok(block) => release.unwritten.extend_from_slice(&block),
-                Err(error) => {
-                    *progress = Some(release);
-                    return Err(error);
-                }
-            }
+            let block = self.release_block(round, release.next, &mut sum).await?;
+            release.blocks.extend_from_slice(&block);
             release.next += 1;
-            if release.unwritten.len() >= AT_A_TIME {
-                release = release.write().await?;
+            if release.blocks.len() >= release.part && release.next < round.layout.blocks() {
+                self.store_part(round, release).await?;
             }
         }
-        Ok(release.write().await?.writer.commit().await?)
+        self.store_aggregate(round, release).await?;
+        *progress = None;
+        Ok(self.forget_parts(round).await?)
+    }
+
+    /// Where the release stands by what is stored. One that was cut goes on with a part for each
+    /// block: the enclave gives each three times at most, and this parent may be cut again.
+    async fn take_up_release(
+        &self,
+        round: &Round,
+        is_begun: bool,
+    ) -> Result<Release, StorageError> {
+        let parts = self.parts(round).await?;
+        let next = parts.last().map_or(0, |(_, end)| *end);
+        Ok(Release {
+            next,
+            first: next,
+            blocks: Vec::new(),
+            part: if is_begun { 1 } else { PART },
+        })
+    }
+
+    async fn store_part(&self, round: &Round, release: &mut Release) -> Result<(), StorageError> {
+        let part = Blob::AggregatePart(release.first);
+        let writer = self.storage.write_blob(round.id, part).await?;
+        let writer = append(writer, &mut release.blocks).await?;
+        writer.commit().await?;
+        // Until now it might have failed, and nobody gives them again.
+        release.blocks.clear();
+        release.first = release.next;
+        Ok(())
+    }
+
+    /// Parts and what is in memory, put together.
+    async fn store_aggregate(
+        &self,
+        round: &Round,
+        release: &mut Release,
+    ) -> Result<(), RoundError> {
+        let mut writer = self.storage.write_blob(round.id, Blob::Aggregate).await?;
+        for (first, _) in self.parts(round).await? {
+            // That one failed after it was there; its blocks are in memory still.
+            if first >= release.first {
+                break;
+            }
+            let part = Blob::AggregatePart(first);
+            let unreadable = |source| StorageError::Unreadable {
+                round_id: round.id,
+                blob: part,
+                source,
+            };
+            let stored = self.storage.blob(round.id, part).await?;
+            let stored = stored.ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
+            for offset in (0..stored.bytes).step_by(AT_A_TIME) {
+                let bytes = (stored.bytes - offset).min(AT_A_TIME as u64) as usize;
+                let mut piece = stored.read(offset, bytes).await.map_err(unreadable)?;
+                writer = append(writer, &mut piece).await?;
+            }
+        }
+        let writer = append(writer, &mut release.blocks).await?;
+        Ok(writer.commit().await?)
+    }
+
+    /// The stored parts that follow each other from the first block on: where each begins and ends.
+    async fn parts(&self, round: &Round) -> Result<Vec<(u64, u64)>, StorageError> {
+        let (mut parts, mut next) = (Vec::new(), 0);
+        let full = round.layout.bytes(0).unwrap_or(1) as u64;
+        loop {
+            let part = Blob::AggregatePart(next);
+            let Some(stored) = self.storage.blob(round.id, part).await? else {
+                return Ok(parts);
+            };
+            // Only the aggregate's last block is shorter, and it is in no part.
+            let blocks = stored.bytes / full;
+            if blocks == 0 || stored.bytes % full != 0 {
+                return Ok(parts);
+            }
+            parts.push((next, next + blocks));
+            next += blocks;
+        }
+    }
+
+    /// Removes the parts, the last one first: those that are left still follow each other.
+    pub(crate) async fn forget_parts(&self, round: &Round) -> Result<(), StorageError> {
+        for (first, _) in self.parts(round).await?.into_iter().rev() {
+            let part = Blob::AggregatePart(first);
+            self.storage.remove_blob(round.id, part).await?;
+        }
+        Ok(())
     }
 
     /// Whether the aggregate was stored whole.
@@ -174,7 +250,7 @@ impl Rounds {
         let kind = match blob {
             Blob::Upload(_) => BlockTree::MASKED_UPDATE,
             Blob::MaskedSum => BlockTree::MASKED_SUM,
-            Blob::Aggregate => BlockTree::AGGREGATE,
+            Blob::Aggregate | Blob::AggregatePart(_) => BlockTree::AGGREGATE,
         };
         let Some(stored) = self.storage.blob(round.id, blob).await? else {
             return Ok(None);
@@ -189,6 +265,21 @@ impl Rounds {
         let read = by_windows(round.layout, reading, Reading::read).await.ok();
         Ok(read.map(|read| kind.levels(read.leaves)))
     }
+}
+
+/// Writes bytes and leaves them where they are.
+async fn append(
+    mut writer: Box<dyn BlobWriter>,
+    bytes: &mut Vec<u8>,
+) -> Result<Box<dyn BlobWriter>, StorageError> {
+    let taken = std::mem::take(bytes);
+    let (written, taken) = blocking(move || match writer.write(&taken) {
+        Ok(()) => (Ok(writer), taken),
+        Err(error) => (Err(error), taken),
+    })
+    .await;
+    *bytes = taken;
+    written
 }
 
 /// A stored vector read from front to back for its leaves.
@@ -248,6 +339,9 @@ impl SumBlocks {
 /// What is read, and what is written, at a time: several blocks of any width, so that
 /// going to the disk costs little beside asking the enclave.
 const AT_A_TIME: usize = 1 << 20;
+/// A part, in bytes: a few moments of a release, so that a cut in it costs little; large enough
+/// that making it durable costs little beside it.
+const PART: usize = 8 << 20;
 /// An enclave that restarts its listener is back within this; one that restarted
 /// itself has lost the round.
 const PAUSE: Duration = Duration::from_millis(300);

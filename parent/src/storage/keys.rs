@@ -48,6 +48,8 @@ pub enum Blob {
     MaskedSum,
     /// The aggregate: packed blocks.
     Aggregate,
+    /// Packed blocks of an aggregate that is not whole yet, from this block on.
+    AggregatePart(u64),
 }
 
 /// [`Record::State`]'s kind: a round is there once it has one.

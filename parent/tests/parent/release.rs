@@ -1,5 +1,8 @@
 //! Closing and aborting: what is published, and what a close survives.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use axum::http::StatusCode;
 use sealsum_protocol::{
     AbortReceipt, ClientId, CohortProof, Command, Intake, Membership, Receipt, RoundEvidence,
@@ -190,6 +193,81 @@ async fn an_aggregate_that_is_read_and_written_in_parts_survives_cuts_within_the
     }
 }
 
+/// From now on the enclave hangs up before it gives block `cut`. Counts how often each is asked for.
+fn cut_before(stage: &Stage, cut: u64) -> Arc<Mutex<BTreeMap<u64, u32>>> {
+    let asked = Arc::<Mutex<BTreeMap<u64, u32>>>::default();
+    let counts = Arc::clone(&asked);
+    stage.enclave.script(move |command| {
+        let Command::ReleaseBlock(release) = command else {
+            return None;
+        };
+        *counts.lock().unwrap().entry(release.index).or_default() += 1;
+        (release.index == cut).then_some(Fault::HangUpBefore)
+    });
+    asked
+}
+
+#[tokio::test]
+async fn a_release_that_is_cut_by_one_restart_after_another_comes_to_its_end() {
+    let dimension = 16_384 * 5;
+    for intake in [Intake::Stream, Intake::Presum] {
+        let mut stage = Stage::new().await;
+        let round = stage.open(intake, dimension).await;
+        for client in 1..=3 {
+            let contribution = Contribution::new(round, client, dimension);
+            assert_eq!(stage.put(&contribution).await.status, StatusCode::OK);
+        }
+        let path = format!("/v1/rounds/{round}/close");
+        // More often than the enclave gives a block.
+        for cut in [2, 2, 2, 3, 3, 4, 4] {
+            let asked = cut_before(&stage, cut);
+            stage
+                .post(&path)
+                .await
+                .refused_with(503, "enclave_unreachable");
+            assert!(!asked.lock().unwrap().contains_key(&(cut + 1)));
+            stage.restart_parent().await;
+        }
+        let asked = cut_before(&stage, u64::MAX);
+        assert_eq!(stage.post(&path).await.status, StatusCode::OK);
+        assert_eq!(*asked.lock().unwrap(), BTreeMap::from([(4, 1)]));
+        let aggregate = stage.get(&format!("/v1/rounds/{round}/aggregate")).await;
+        assert!(aggregate.body == plain_sum([1, 2, 3], dimension));
+        let folder = std::fs::read_dir(stage.round_folder(round)).unwrap();
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(
+            names.into_iter().all(|name| !name.contains("from")),
+            "parts are gone"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_large_aggregate_is_kept_in_parts_while_it_comes() {
+    // 208 blocks of 40 KiB, of which 205 make a part.
+    let dimension = 16_384 * 208 - 5;
+    let mut stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, dimension).await;
+    for client in 1..=3 {
+        let contribution = Contribution::new(round, client, dimension);
+        assert_eq!(stage.put(&contribution).await.status, StatusCode::OK);
+    }
+    let path = format!("/v1/rounds/{round}/close");
+    let first = cut_before(&stage, 206);
+    stage
+        .post(&path)
+        .await
+        .refused_with(503, "enclave_unreachable");
+    stage.restart_parent().await;
+    let second = cut_before(&stage, u64::MAX);
+    assert_eq!(stage.post(&path).await.status, StatusCode::OK);
+    // The restarted parent may have begun before it was counted anew.
+    assert_eq!(first.lock().unwrap()[&0], 1);
+    assert!(second.lock().unwrap().keys().all(|block| *block >= 205));
+    let aggregate = stage.get(&format!("/v1/rounds/{round}/aggregate")).await;
+    assert!(aggregate.body == plain_sum([1, 2, 3], dimension));
+}
+
 #[tokio::test]
 async fn two_who_close_at_once_get_the_same_end() {
     let stage = Stage::new().await;
@@ -250,6 +328,6 @@ async fn a_close_that_let_nothing_out_can_still_be_aborted() {
         let aborted = stage.post(&format!("/v1/rounds/{round}/abort")).await;
         assert_eq!(aborted.status == StatusCode::OK, phase == "aborted");
         assert_eq!(stage.phase(round).await, phase);
-        assert_eq!(stage.temporary_files(), usize::from(phase == "releasing"));
+        assert_eq!(stage.temporary_files(), 0);
     }
 }

@@ -119,6 +119,7 @@ impl Blobs {
             Blob::Upload(client) => round.join(UPLOADS).join(format!("{client}{UPLOAD_ENDING}")),
             Blob::MaskedSum => round.join("masked-sum.bin"),
             Blob::Aggregate => round.join("aggregate.bin"),
+            Blob::AggregatePart(first) => round.join(format!("aggregate-from-{first}.bin")),
         }
     }
 }

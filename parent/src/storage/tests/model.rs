@@ -33,6 +33,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         (0..3_u8).prop_map(|id| Blob::Upload(client(id))),
         Just(Blob::MaskedSum),
         Just(Blob::Aggregate),
+        (0_u64..3).prop_map(Blob::AggregatePart),
     ];
     let value = prop::collection::vec(any::<u8>(), 0..40);
     let content = (any::<u8>(), 0..200_000_usize).prop_map(|(byte, bytes)| vec![byte; bytes]);
