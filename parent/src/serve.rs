@@ -1,7 +1,8 @@
 //! Serving HTTP/1.1: how many connections, how long a handshake and a head may take and how
-//! large a head may be, and an end that finishes what was taken.
+//! large a head may be, peers that do not read, and an end that finishes what was taken.
 
 mod places;
+mod stalled;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::tls::{self, Tls};
 use places::{Place, Places};
+use stalled::Impatient;
 
 /// Who is at the other end of a connection; with every request of it.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +123,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<(), ConnectionError> {
         let (router, peer) = (self.router, Peer(self.address));
+        let stream = Impatient::new(stream, self.limits.body_piece);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
             router.clone().oneshot(request)
