@@ -18,7 +18,7 @@ use crate::reload::Reloaded;
 use crate::rounds::Rounds;
 use crate::serve::{Served, serve};
 use crate::settings::SettingsError;
-use crate::storage::{Embedded, StorageError};
+use crate::storage::{Embedded, Storage, StorageError};
 use crate::tls::{self, Tls, TlsError};
 
 /// A parent that serves.
@@ -41,8 +41,17 @@ impl Parent {
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
-        let metrics = Metrics::new();
         let storage = Embedded::open(&config.data)?;
+        Self::start_on(config, Arc::new(storage)).await
+    }
+
+    /// The same on a store that is open already; the data folder plays no part.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_on(config: Config, storage: Arc<dyn Storage>) -> Result<Self, StartError> {
+        config.check()?;
+        let metrics = Metrics::new();
         let clients = Door::open(&config.clients, &config.limits, &metrics).await?;
         let operator = match &config.operator {
             Some(operator) => Some(Door::open(operator, &config.limits, &metrics).await?),
@@ -54,7 +63,7 @@ impl Parent {
         );
         let rounds = Arc::new(Rounds::new(
             EnclaveLink::new(config.enclave, config.limits.enclave, metrics.clone()),
-            Arc::new(storage),
+            storage,
             config.limits,
             metrics,
             config.operators,
