@@ -9,7 +9,11 @@ mod demo;
 mod dev;
 mod e2e_nitro;
 mod emulator;
+mod http;
 mod image;
+mod load;
+mod parent_kill;
+mod server;
 mod soak;
 mod vectors;
 mod walk;
@@ -27,6 +31,8 @@ fn main() -> ExitCode {
         Command::GenVectors => vectors::write().map(|()| true),
         Command::Soak(options) => soak::run(&options),
         Command::ClientKillTest(options) => client_kill::run(&options),
+        Command::Load(options) => load::run(&options),
+        Command::KillTest(options) => parent_kill::run(&options),
         Command::Walk(options) => walk::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Emulator(options) => emulator::run(&options),
@@ -74,6 +80,10 @@ enum Command {
     Soak(soak::Options),
     /// Kill clients at every moment of their work: nothing is sealed twice, nothing is lost.
     ClientKillTest(client_kill::Options),
+    /// Kill the parent at every moment of its work: nothing acknowledged is lost, nothing wrong.
+    KillTest(parent_kill::Options),
+    /// Put thousands of clients' load on a parent, and say what it does under it.
+    Load(load::Options),
     /// Type the README's three-terminal walk, word for word, and check its mean.
     Walk(walk::Options),
     /// Build the enclave's image: the same bytes from the same commit, wherever it is built.

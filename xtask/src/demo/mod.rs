@@ -7,7 +7,6 @@
 mod attacks;
 mod consortium;
 mod data;
-mod http;
 mod model;
 mod noise;
 pub(crate) mod npy;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use sealsum_protocol::{AbortReceipt, ReceiptSigner, RoundId, RoundOffer, Signed, canonical};
 use serde_json::Value;
 
-use super::http::Message;
+use crate::http::Message;
 
 /// How the wire misbehaves.
 pub(super) enum Behaviour {

@@ -226,7 +226,7 @@ impl Stage<'_> {
             fs::copy(someone.folder.join(file), archive.join(file))?;
         }
         let path = format!("/v1/rounds/{round_id}/aggregate");
-        let packed = super::http::fetch(self.servers.parent, &path)?;
+        let packed = crate::http::fetch(self.servers.parent, &path)?;
         fs::write(archive.join("aggregate.bin"), packed)?;
         Ok(())
     }

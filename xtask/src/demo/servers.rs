@@ -1,15 +1,13 @@
 //! The two servers: the mock enclave and the parent, as processes that end with the demo.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use super::programs::Programs;
+use crate::server::Server;
 
 /// Both servers, running.
 pub(crate) struct Servers {
@@ -51,39 +49,5 @@ impl Servers {
     /// The parent as its clients name it.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.parent)
-    }
-}
-
-/// A process that is killed when the demo ends, however it ends.
-struct Server(Child);
-
-impl Server {
-    /// Starts a program and waits for the one line of JSON by which it says that it is ready.
-    fn start(mut command: Command, log: &Path) -> Result<(Self, Value)> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(log)?)
-            .spawn()
-            .with_context(|| format!("{command:?} did not start"))?;
-        let stdout = child.stdout.take();
-        let server = Self(child);
-        let mut line = String::new();
-        if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line)?;
-        }
-        let said = serde_json::from_str(&line).with_context(|| {
-            let log = std::fs::read_to_string(log).unwrap_or_default();
-            format!("{command:?} did not say that it is ready: {line}{log}")
-        })?;
-        Ok((server, said))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone after this.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

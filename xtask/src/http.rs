@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as the hostile proxy needs: one message per connection.
+//! As much HTTP/1.1 as a hostile proxy and a kill test need: one message per connection.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,17 +7,32 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 /// A request or a response.
-pub(super) struct Message {
+pub(crate) struct Message {
     /// Request line or status line.
-    pub(super) first_line: String,
+    pub(crate) first_line: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
+    /// A request to `server`, its body to follow.
+    pub(crate) fn request(server: SocketAddr, method: &str, path: &str, body: Vec<u8>) -> Self {
+        Self {
+            first_line: format!("{method} {path} HTTP/1.1"),
+            headers: vec![("host".to_owned(), server.to_string())],
+            body,
+        }
+    }
+
+    /// A response's status; 0 if there is none.
+    pub(crate) fn status(&self) -> u16 {
+        let word = self.first_line.split(' ').nth(1);
+        word.and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+
     /// A response without headers of its own.
-    pub(super) fn response(status: &str, content_type: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn response(status: &str, content_type: &str, body: Vec<u8>) -> Self {
         Self {
             first_line: format!("HTTP/1.1 {status}"),
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
@@ -26,7 +41,7 @@ impl Message {
     }
 
     /// Reads one message, its body by length, in chunks, or (a response) to the end.
-    pub(super) fn read(from: &mut impl Read) -> Result<Self> {
+    pub(crate) fn read(from: &mut impl Read) -> Result<Self> {
         let head = read_head(from)?;
         let mut lines = head.split("\r\n");
         let first_line = lines.next().unwrap_or_default().to_owned();
@@ -65,7 +80,15 @@ impl Message {
 
     /// Writes the message as the only one of its connection, and of its body only
     /// `body_bytes`.
-    pub(super) fn write(&self, to: &mut impl Write, body_bytes: usize) -> Result<()> {
+    pub(crate) fn write(&self, to: &mut impl Write, body_bytes: usize) -> Result<()> {
+        to.write_all(self.head().as_bytes())?;
+        to.write_all(&self.body[..body_bytes.min(self.body.len())])?;
+        to.flush()?;
+        Ok(())
+    }
+
+    /// First line and headers, those of this connection among them.
+    pub(crate) fn head(&self) -> String {
         let mut head = format!("{}\r\n", self.first_line);
         for (name, value) in &self.headers {
             if !PER_CONNECTION.contains(&name.as_str()) {
@@ -76,19 +99,16 @@ impl Message {
             "content-length: {}\r\nconnection: close\r\n\r\n",
             self.body.len()
         ));
-        to.write_all(head.as_bytes())?;
-        to.write_all(&self.body[..body_bytes.min(self.body.len())])?;
-        to.flush()?;
-        Ok(())
+        head
     }
 
     /// The request's path with its query.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.first_line.split(' ').nth(1).unwrap_or_default()
     }
 
     /// Sends the request to `server` and reads the response.
-    pub(super) fn send(&self, server: SocketAddr) -> Result<Self> {
+    pub(crate) fn send(&self, server: SocketAddr) -> Result<Self> {
         let mut connection = TcpStream::connect(server)?;
         connection.set_read_timeout(Some(TIMEOUT))?;
         self.write(&mut connection, self.body.len())?;
@@ -97,15 +117,10 @@ impl Message {
 }
 
 /// Fetches a path from `server`; anything but 200 is an error.
-pub(super) fn fetch(server: SocketAddr, path: &str) -> Result<Vec<u8>> {
-    let request = Message {
-        first_line: format!("GET {path} HTTP/1.1"),
-        headers: vec![("host".to_owned(), server.to_string())],
-        body: Vec::new(),
-    };
-    let response = request.send(server)?;
+pub(crate) fn fetch(server: SocketAddr, path: &str) -> Result<Vec<u8>> {
+    let response = Message::request(server, "GET", path, Vec::new()).send(server)?;
     ensure!(
-        response.first_line.contains(" 200"),
+        response.status() == 200,
         "GET {path}: {}",
         response.first_line
     );
