@@ -1,12 +1,13 @@
 //! A whole deployment in one folder: enclave, parent, operator, base model.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::hospital::{Said, say};
-use crate::{Enclave, Hospital, Parent, write_npy};
+use crate::{Enclave, Hospital, Parent, Wire, write_npy};
 
 /// The deployment. Dropping it ends its processes and deletes its folder.
 pub struct Lab<E = Enclave> {
@@ -55,6 +56,29 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let enclave = Enclave::start(folder.path(), flags);
         let parent = Parent::start(folder.path(), &enclave.address);
+        Self::with(folder, enclave, parent)
+    }
+
+    /// Starts them with a wire between that a test can cut, and a parent with a configuration file.
+    #[must_use]
+    pub fn with_wire(settings: &str) -> (Self, Wire) {
+        let folder = tempfile::tempdir().unwrap();
+        let enclave = Enclave::start(folder.path(), &[]);
+        let wire = Wire::to(enclave.address.strip_prefix("tcp:").unwrap());
+        let file = folder.path().join("parent.toml");
+        std::fs::write(&file, settings).unwrap();
+        let flags = ["--config", file.to_str().unwrap()];
+        let parent = Parent::start_with(folder.path(), &wire.address(), &flags);
+        (Self::with(folder, enclave, parent), wire)
+    }
+
+    /// Starts them, the parent below another program.
+    #[must_use]
+    pub fn with_parent_below(before: impl FnOnce(&Path) -> Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let enclave = Enclave::start(folder.path(), &[]);
+        let before = before(folder.path());
+        let parent = Parent::start_below(before, folder.path(), &enclave.address, &[]);
         Self::with(folder, enclave, parent)
     }
 

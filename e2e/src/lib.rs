@@ -18,6 +18,7 @@ mod process;
 mod programs;
 mod proxy;
 mod target;
+mod tether;
 
 pub use hospital::{Hospital, Said, say};
 pub use lab::{Lab, RoundRequest};
@@ -28,3 +29,4 @@ pub use process::{Enclave, Parent};
 pub use programs::{program, run};
 pub use proxy::{Answered, LyingParent, Seen};
 pub use target::Target;
+pub use tether::Wire;

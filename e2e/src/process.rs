@@ -124,9 +124,37 @@ impl Parent {
         Self::spawn(folder, enclave, flags, USUAL)
     }
 
+    /// Starts one below another program, which is to become it: a shell that changes what the
+    /// parent finds, and then runs `exec "$@"`.
+    #[must_use]
+    pub fn start_below(
+        mut program_before: Command,
+        folder: &Path,
+        enclave: &str,
+        flags: &[&str],
+    ) -> Self {
+        program_before.arg(program("sealsum-parent"));
+        Self::run(program_before, folder, enclave, flags, USUAL)
+    }
+
     fn spawn(folder: &Path, enclave: &str, flags: &[&str], level: &str) -> Self {
+        Self::run(
+            Command::new(program("sealsum-parent")),
+            folder,
+            enclave,
+            flags,
+            level,
+        )
+    }
+
+    fn run(
+        mut command: Command,
+        folder: &Path,
+        enclave: &str,
+        flags: &[&str],
+        level: &str,
+    ) -> Self {
         let data = folder.join("parent");
-        let mut command = Command::new(program("sealsum-parent"));
         command
             .args(["--listen", "127.0.0.1:0", "--enclave", enclave, "--data"])
             .arg(&data)
@@ -139,6 +167,12 @@ impl Parent {
             operator_url: ready["operator"].as_str().unwrap().to_owned(),
             data,
         }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it, as a power cut would.

@@ -1,8 +1,8 @@
 //! A parent's HTTP API as a hostile client uses it: with no ledger, no appraisal, no patience.
 
 use sealsum_protocol::canonical::decode;
-use sealsum_protocol::{RoundId, RoundOffer, upload};
-use sealsum_testkit::Contribution;
+use sealsum_protocol::{RoundBinding, RoundId, RoundOffer, upload};
+use sealsum_testkit::{Contribution, JudgedRelease, KnownUpload, judge_release};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,6 +13,8 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// When to try again, in the words of the header.
+    pub retry_after: Option<String>,
 }
 
 impl Answer {
@@ -73,6 +75,42 @@ pub fn put_to(parent: &str, round_id: &RoundId, contribution: &Contribution) -> 
     )
 }
 
+/// PUTs the bytes of an upload as they are.
+#[must_use]
+pub fn put_known(parent: &str, round_id: &RoundId, upload: &KnownUpload) -> Answer {
+    let url = format!(
+        "{parent}/v1/rounds/{round_id}/contributions/{}",
+        upload.client
+    );
+    request(reqwest::Client::new().put(url).body(upload.bytes.clone()))
+}
+
+/// POSTs to a path below a parent's `/v1/`, as its operator does.
+#[must_use]
+pub fn post(parent: &str, path: &str) -> Answer {
+    request(reqwest::Client::new().post(format!("{parent}/v1/{path}")))
+}
+
+/// Judges a round that a parent has released.
+#[must_use]
+pub fn judge(parent: &str, binding: &RoundBinding, uploads: &[KnownUpload]) -> JudgedRelease {
+    let published = |what: &str| {
+        let answer = ask(parent, &format!("rounds/{}/{what}", binding.round_id()));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
+        answer.body
+    };
+    let proofs = uploads
+        .iter()
+        .map(|upload| (upload, published(&format!("proofs/{}", upload.client))));
+    let (receipt, aggregate) = (published("receipt"), published("aggregate"));
+    judge_release(binding, &receipt, &aggregate, proofs).unwrap()
+}
+
 /// The contribution in the body of an upload.
 #[must_use]
 pub fn uploaded(body: &[u8]) -> Contribution {
@@ -94,8 +132,10 @@ pub(crate) fn http() -> reqwest::Client {
 fn request(request: reqwest::RequestBuilder) -> Answer {
     let answered = async {
         let answer = request.send().await.unwrap();
+        let retry_after = answer.headers().get("retry-after");
         Answer {
             status: answer.status().as_u16(),
+            retry_after: retry_after.map(|after| after.to_str().unwrap().to_owned()),
             body: answer.bytes().await.unwrap().to_vec(),
         }
     };
