@@ -138,6 +138,7 @@ fn read(binding: &RoundBinding, aggregate: &[u8]) -> Result<(Digest, Vec<RingVec
     Ok((tree.root(), blocks))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

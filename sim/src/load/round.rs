@@ -238,6 +238,7 @@ pub(crate) async fn contribute(
     workers.join_all().await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
 pub(crate) fn text(error: impl ToString) -> String {
     error.to_string()
 }

@@ -176,14 +176,14 @@ impl Disk {
 }
 
 impl Storage for SimDisk {
-    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
-        Box::pin(async {
+    fn rounds_with(&self, record: Record) -> Pending<'_, Vec<RoundId>> {
+        Box::pin(async move {
             self.pause().await;
             let disk = self.disk();
             let states = disk
                 .seen
                 .keys()
-                .filter(|(_, name)| *name == Name::Record(Record::State));
+                .filter(|(_, name)| *name == Name::Record(record));
             let mut rounds: Vec<_> = states.map(|(round, _)| *round).collect();
             rounds.sort_unstable();
             Ok(rounds)
