@@ -5,6 +5,7 @@
 //! the ledger has committed. What may pass by itself is waited for with [`Patience`], but only in
 //! calls that ask, or that send the very same bytes again.
 
+mod elsewhere;
 mod error;
 mod reach;
 mod schedule;
@@ -73,7 +74,8 @@ impl Parent {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        // No proxy from the environment, no redirect: the data holder named this address.
+        // No proxy from the environment: the data holder named this address. What is worked elsewhere
+        // is followed by hand, since not every body can be sent twice.
         let http = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -276,10 +278,8 @@ impl Parent {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ParentError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|error| ParentError::unanswered(self.url(), &error))?;
+        let unsent = |error| ParentError::unanswered(self.url(), &error);
+        let response = self.follow(request.build().map_err(unsent)?).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
 /// Why the parent gave no answer that can be used. Nothing it says is trusted.
@@ -63,6 +63,17 @@ pub enum ParentError {
         /// The last cause.
         cause: String,
     },
+    /// A round that another parent works, when what was sent can't be sent again as it is.
+    #[error("the parent works this round at {0}")]
+    Elsewhere(Url),
+    /// Another parent again and again.
+    #[error("the parents send each other what belongs to this round; try again")]
+    Astray,
+    /// Another parent, without the TLS that this one has.
+    #[error(
+        "the parent says that this round is worked at {0}, which is not reached as this one is: by TLS or without"
+    )]
+    Downgraded(String),
     /// Not what such an answer looks like.
     #[error("the parent's answer is not {expected}")]
     Form {
@@ -81,7 +92,7 @@ impl ParentError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::BrokeOff { .. } => true,
+            Self::Unreachable { .. } | Self::BrokeOff { .. } | Self::Astray => true,
             Self::Problem { status, .. } => matches!(status, 408 | 429 | 500..=599),
             _ => false,
         }

@@ -110,3 +110,58 @@ async fn what_only_asks_is_asked_again_and_what_changes_a_round_is_not() {
     assert!(parent.close(&round_id).await.is_err());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
+
+/// A server that sends every call on to `target`, and counts.
+async fn sending_on(target: Option<String>) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let target = target.unwrap_or_else(|| url.clone());
+    let app = axum::Router::new().fallback(move |uri: axum::http::Uri| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let to = format!("{target}{uri}");
+        async move {
+            (
+                axum::http::StatusCode::TEMPORARY_REDIRECT,
+                [(axum::http::header::LOCATION, to)],
+            )
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_call_goes_where_its_round_is_worked_and_never_in_circles() {
+    let round_id = RoundId::new([1; 32]);
+    let (busy, asked) = busy().await;
+    let (url, sent_on) = sending_on(Some(busy.url().trim_end_matches('/').to_owned())).await;
+    let once = |url: &str| {
+        Parent::new(url)
+            .unwrap()
+            .with_patience(Patience::new(Duration::ZERO))
+    };
+    let answer = once(&url).round(&round_id).await;
+    assert!(
+        matches!(&answer, Err(ParentError::Problem { status: 503, .. })),
+        "{answer:?}"
+    );
+    assert_eq!(
+        (sent_on.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)),
+        (1, 1)
+    );
+
+    let (url, sent_on) = sending_on(None).await;
+    let answer = once(&url).round(&round_id).await;
+    assert!(matches!(answer, Err(ParentError::Astray)), "{answer:?}");
+    assert_eq!(sent_on.load(Ordering::SeqCst), 4);
+
+    // Whatever listens there, TLS is not begun or given up because a parent says so.
+    let (url, _) = sending_on(Some("https://127.0.0.1:1".to_owned())).await;
+    let answer = once(&url).round(&round_id).await;
+    assert!(
+        matches!(answer, Err(ParentError::Downgraded(_))),
+        "{answer:?}"
+    );
+}

@@ -14,6 +14,7 @@ use sealsum_protocol::{Acceptance, Signed};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::elsewhere::HOPS;
 use super::{ANSWER_TIMEOUT, Parent, ParentError, STATEMENT_LIMIT, decoded, read};
 use crate::ledger::SpentContribution;
 
@@ -33,15 +34,42 @@ impl Parent {
                     true => 0,
                     false => self.offset(contribution).await?,
                 };
-                match self.send_from(there, contribution, progress.clone()).await {
+                match self.send_on(there, contribution, &progress).await {
                     // Somebody else took it, or it was kept for too long.
                     Err(error) if there > 0 && !error.is_temporary() => {
-                        self.send_from(0, contribution, progress.clone()).await
+                        self.send_on(0, contribution, &progress).await
                     }
                     answer => answer,
                 }
             })
             .await
+    }
+
+    /// Sends the rest of a contribution, and whole to where it belongs if that is elsewhere.
+    async fn send_on(
+        &self,
+        there: u64,
+        contribution: &SpentContribution,
+        progress: &(impl Fn(u64, u64) + Clone + Send + Sync + 'static),
+    ) -> Result<Signed<Acceptance>, ParentError> {
+        let own = format!("{}v1/{}", self.base, path(contribution));
+        let mut answer = self
+            .send_from(&own, there, contribution, progress.clone())
+            .await;
+        for _ in 0..HOPS {
+            let Err(ParentError::Elsewhere(url)) = &answer else {
+                return answer;
+            };
+            let mut url = url.clone();
+            url.set_query(None);
+            answer = self
+                .send_from(url.as_str(), 0, contribution, progress.clone())
+                .await;
+        }
+        match answer {
+            Err(ParentError::Elsewhere(_)) => Err(ParentError::Astray),
+            answer => answer,
+        }
     }
 
     /// How many bytes of a contribution that was cut the parent has. What it says is bounded by
@@ -64,6 +92,7 @@ impl Parent {
 
     async fn send_from(
         &self,
+        url: &str,
         there: u64,
         contribution: &SpentContribution,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
@@ -78,10 +107,11 @@ impl Parent {
             left -= skipped;
         }
         let request = if there == 0 {
-            self.request(Method::PUT, &path(contribution))
+            self.http.request(Method::PUT, url)
         } else {
             let digest = contribution.header().digest().to_string();
-            self.request(Method::PATCH, &path(contribution))
+            self.http
+                .request(Method::PATCH, url)
                 .query(&[("contribution", digest), ("offset", there.to_string())])
         };
         let moved = Moved::now();

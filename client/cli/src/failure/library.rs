@@ -99,9 +99,10 @@ impl From<ParentError> for Failure {
             | ParentError::NotHttps(_)
             | ParentError::TokenInTheClear(_)
             | ParentError::Tls(_) => Self::configuration("parent_url", &error),
-            ParentError::Unreachable { .. } | ParentError::BrokeOff { .. } => {
-                Self::try_again("parent_unreachable", &error)
-            }
+            ParentError::Unreachable { .. }
+            | ParentError::BrokeOff { .. }
+            | ParentError::Elsewhere(_)
+            | ParentError::Astray => Self::try_again("parent_unreachable", &error),
             ParentError::Problem { status, code, .. } => {
                 let passes = error.is_temporary() || NOT_YET.contains(&code.as_str());
                 let failure = if passes {
