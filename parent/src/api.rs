@@ -22,7 +22,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use sealsum_protocol::RoundId;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{License, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -94,6 +95,19 @@ fn describe(mut paths: OpenApi) -> OpenApi {
             .to_owned(),
     );
     env!("CARGO_PKG_VERSION").clone_into(&mut paths.info.version);
+    // The generator puts its own author's there.
+    paths.info.contact = None;
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    paths.info.license = Some(license);
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = paths.components.get_or_insert_default();
+    components.add_security_scheme("token", bearer);
+    // Asked for where the listener has tokens; else nobody needs one.
+    paths.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new::<_, [&str; 0], &str>("token", []),
+    ]);
     paths
 }
 
@@ -110,7 +124,7 @@ async fn no_such_path() -> Problem {
         StatusCode::NOT_FOUND,
         "unknown_path",
         "No such path",
-        "this parent serves version 1 of the interface under /v1, described at /openapi.json; closing and aborting are the operator's, at the address of --operator-listen",
+        "this parent serves version 1 of the interface under /v1, described at /openapi.json; opening, closing and aborting are served at the operator's address alone",
     )
 }
 
@@ -119,6 +133,6 @@ async fn no_such_method() -> Problem {
         StatusCode::METHOD_NOT_ALLOWED,
         "method",
         "No such method",
-        "this path does not have that method here; opening, closing and aborting are the operator's, at the address of --operator-listen",
+        "this path does not have that method here; opening, closing and aborting are served at the operator's address alone",
     )
 }

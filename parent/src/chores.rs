@@ -1,13 +1,13 @@
 //! What the program does besides serving: checking a configuration, drawing tokens, printing
 //! its interface.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use sealsum_parent::{StartError, Token, openapi as interface};
+use sealsum_parent::{StartError, Token, TokenError, openapi as interface};
 use serde_json::json;
 
 use crate::flags::{ConfigCommand, Flags, TokenOptions};
@@ -36,17 +36,18 @@ fn check(file: Option<&Path>, flags: &Flags) -> Result<(), StartError> {
 }
 
 pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
-    let Token { token, line } = Token::draw(&options.name, &options.role)?;
-    if let Some(path) = &options.out {
-        let file = own_file().create_new(true).write(true).open(path);
-        file.and_then(|mut file| writeln!(file, "{token}"))
-            .with_context(|| format!("can't write the token to {}", path.display()))?;
-    }
-    // Second: a line whose token nobody has lets nobody in, and one without a line neither.
-    if let Some(path) = &options.tokens {
-        let file = own_file().create(true).append(true).open(path);
-        file.and_then(|mut file| writeln!(file, "{line}"))
-            .with_context(|| format!("can't append to {}", path.display()))?;
+    let tokens = options.tokens.as_deref();
+    let Token { token, line } = Token::draw(&options.name, &options.role, tokens)?;
+    // Both are opened before either is written: a line without its token would lie around.
+    let mut of_tokens = opened(tokens, own_file().create(true).append(true))?;
+    let mut of_bearer = opened(
+        options.out.as_deref(),
+        own_file().create_new(true).write(true),
+    )?;
+    for (file, text) in [(&mut of_bearer, &token), (&mut of_tokens, &line)] {
+        if let Some(file) = file {
+            writeln!(file, "{text}").context("can't write the token or its line")?;
+        }
     }
     let shown = options.out.is_none().then_some(&token);
     if options.json {
@@ -61,6 +62,16 @@ pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
         None => println!("line for the file of tokens: {line}"),
     }
     Ok(())
+}
+
+fn opened(path: Option<&Path>, how: &OpenOptions) -> Result<Option<File>, TokenError> {
+    let open = |path: &Path| {
+        how.open(path).map_err(|source| TokenError::Unwritable {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    path.map(open).transpose()
 }
 
 /// A file that nobody else reads.

@@ -45,12 +45,13 @@ impl Config {
     /// [`StartError`], as a start with it would give.
     pub fn check_files(&self) -> Result<(), StartError> {
         self.check()?;
-        for listener in [Some(&self.clients), self.operator.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for (section, listener) in [
+            ("clients", Some(&self.clients)),
+            ("operator", self.operator.as_ref()),
+        ] {
+            let Some(listener) = listener else { continue };
             if let Some(files) = &listener.tls {
-                tls::read(files)?;
+                tls::read(files).map_err(|error| StartError::Tls { section, error })?;
             }
             if let Some(path) = &listener.tokens {
                 Tokens::read(path)?;
@@ -70,6 +71,12 @@ impl Config {
 
     /// Errs if strangers would be let in where only the operator should be.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if let Some(operator) = &self.operator
+            && operator.address == self.clients.address
+            && operator.address.port() != 0
+        {
+            return Err(SettingsError::OneAddress(operator.address));
+        }
         let Some(operator) = &self.operator else {
             let shared = self.clients.address;
             return if shared.ip().is_loopback() {
@@ -119,8 +126,7 @@ impl Listener {
 }
 
 /// PEM files for TLS, read again when they change.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The chain, the server's own certificate first.
     pub certificate: PathBuf,

@@ -97,7 +97,14 @@ impl EnclaveLink {
 
     fn heard(&self, command: &Command, took: Duration, answer: &Result<Answer, LinkError>) {
         let silent = answer.as_ref().is_err_and(LinkError::is_silence);
-        self.answering.store(!silent, Ordering::Relaxed);
+        let answered = self.answering.swap(!silent, Ordering::Relaxed);
+        match (answered, silent, answer.as_ref().err()) {
+            (true, true, Some(error)) => {
+                tracing::warn!(enclave = %self.address, %error, "the enclave does not answer any more");
+            }
+            (false, false, _) => tracing::info!(enclave = %self.address, "the enclave answers"),
+            _ => {}
+        }
         self.metrics.reachable(!silent);
         self.metrics
             .exchanged(name(command), took, answer.as_ref().err());

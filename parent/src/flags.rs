@@ -36,7 +36,7 @@ pub(crate) enum ConfigCommand {
     /// tokens that it names. Nothing is changed, nothing is connected.
     #[command(after_help = CHECK_EXAMPLE)]
     Check {
-        /// The file; without it, --config or SEALSUM_CONFIG
+        /// The file; without it SEALSUM_CONFIG
         file: Option<PathBuf>,
         /// Print the result as JSON
         #[arg(long)]

@@ -15,6 +15,7 @@ use sealsum_protocol::messages::Phase;
 
 use crate::enclave_link::LinkError;
 use crate::round::Round;
+use crate::schedule::ScheduledRound;
 
 /// The counts; copies count together.
 #[derive(Clone)]
@@ -29,6 +30,10 @@ struct Counts {
     refusals: Labelled<Counter>,
     connections: Gauge,
     connections_refused: Counter,
+    handshakes_failed: Counter,
+    reloads_failed: Counter,
+    certificate_expires: Labelled<Gauge>,
+    scheduled: Labelled<Gauge>,
     rounds: Labelled<Gauge>,
     rounds_ended: Labelled<Counter>,
     cohort_size: Histogram,
@@ -52,6 +57,10 @@ impl Metrics {
             refusals: Family::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            handshakes_failed: Counter::default(),
+            reloads_failed: Counter::default(),
+            certificate_expires: Family::default(),
+            scheduled: Family::default(),
             rounds: Family::default(),
             rounds_ended: Family::default(),
             // From FLOOR to a million.
@@ -78,7 +87,21 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads, with the rounds as they are now.
-    pub(crate) fn text(&self, rounds: &[Arc<Round>]) -> Result<String, fmt::Error> {
+    pub(crate) fn text(
+        &self,
+        rounds: &[Arc<Round>],
+        schedule: &[ScheduledRound],
+    ) -> Result<String, fmt::Error> {
+        let failed = schedule
+            .iter()
+            .filter(|round| round.failed.is_some())
+            .count();
+        for (state, count) in [("waiting", schedule.len() - failed), ("failed", failed)] {
+            self.0
+                .scheduled
+                .get_or_create(&[("state", state.to_owned())])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         for phase in PHASES {
             let count = rounds.iter().filter(|round| round.phase() == phase).count();
             self.0
@@ -119,6 +142,21 @@ impl Metrics {
 
     pub(crate) fn connection_refused(&self) {
         self.0.connections_refused.inc();
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.0.handshakes_failed.inc();
+    }
+
+    pub(crate) fn reload_failed(&self) {
+        self.0.reloads_failed.inc();
+    }
+
+    pub(crate) fn certificate_expires(&self, what: &str, time: i64) {
+        self.0
+            .certificate_expires
+            .get_or_create(&[("certificate", what.to_owned())])
+            .set(time);
     }
 
     pub(crate) fn joined(&self, clients: usize) {
@@ -217,6 +255,26 @@ impl Counts {
             "connections_refused",
             "Connections closed at once, since their address has all of its places",
             self.connections_refused.clone(),
+        );
+        to.register(
+            "handshakes_failed",
+            "TLS handshakes that did not come to their end",
+            self.handshakes_failed.clone(),
+        );
+        to.register(
+            "reloads_failed",
+            "Changes of certificates that could not be used; the earlier ones go on",
+            self.reloads_failed.clone(),
+        );
+        to.register(
+            "certificate_expires_timestamp",
+            "When a listener's certificate ends, in seconds since 1970",
+            self.certificate_expires.clone(),
+        );
+        to.register(
+            "scheduled_rounds",
+            "Rounds that are to open by themselves, and those that will not",
+            self.scheduled.clone(),
         );
         to.register("rounds", "Rounds kept here, by phase", self.rounds.clone());
         to.register(

@@ -52,9 +52,11 @@ impl Parent {
     pub async fn start_on(config: Config, storage: Arc<dyn Storage>) -> Result<Self, StartError> {
         config.check()?;
         let metrics = Metrics::new();
-        let clients = Door::open(&config.clients, &config.limits, &metrics).await?;
+        let clients = Door::open("clients", &config.clients, &config.limits, &metrics).await?;
         let operator = match &config.operator {
-            Some(operator) => Some(Door::open(operator, &config.limits, &metrics).await?),
+            Some(operator) => {
+                Some(Door::open("operator", operator, &config.limits, &metrics).await?)
+            }
             None => None,
         };
         let (address, operator_address) = (
@@ -71,6 +73,15 @@ impl Parent {
         rounds.load().await?;
         rounds.load_schedule().await?;
         rounds.set_loaded();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            clients = %clients.told(),
+            operator = operator.as_ref().map(|operator| tracing::field::display(operator.told())),
+            rounds = rounds.list().len(),
+            in_progress = rounds.list().iter().filter(|round| round.is_in_progress()).count(),
+            scheduled = rounds.scheduled().len(),
+            "the parent starts"
+        );
         let resuming = tokio::spawn({
             let rounds = Arc::clone(&rounds);
             async move { rounds.resume().await }
@@ -145,6 +156,7 @@ impl Parent {
         if rest.await.is_err() {
             tracing::warn!("work was still under way at the end; it goes on at the next start");
         }
+        tracing::info!("the parent ended");
     }
 }
 
@@ -158,16 +170,26 @@ struct Door {
 }
 
 impl Door {
-    async fn open(at: &Listener, limits: &Limits, metrics: &Metrics) -> Result<Self, StartError> {
-        let tls = at
-            .tls
-            .as_ref()
-            .map(|files| tls::start(files, limits.reload));
+    async fn open(
+        section: &'static str,
+        at: &Listener,
+        limits: &Limits,
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let tls = at.tls.as_ref().map(|files| {
+            tls::start(section, files, limits.reload, metrics)
+                .map_err(|error| StartError::Tls { section, error })
+        });
         let tokens = at.tokens.clone().map(|path| {
-            let watched = vec![path.clone()];
-            Reloaded::start("the file of tokens", watched, limits.reload, move || {
-                Tokens::read(&path)
-            })
+            let again = path.clone();
+            Reloaded::start(
+                format!("{section}.tokens"),
+                vec![path.clone()],
+                limits.reload,
+                metrics.clone(),
+                || Tokens::read(&path),
+                move || Ok(Tokens::read_again(&again)),
+            )
         });
         let guard = Guard {
             rates: RateLimiter::new(limits.rates),
@@ -188,6 +210,13 @@ impl Door {
             tls,
             guard,
         })
+    }
+
+    /// Where it is and what it asks for, for the log.
+    fn told(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let tokens = self.guard.tokens.as_ref().map_or("", |_| ", by token");
+        format!("{scheme}://{}{tokens}", self.address)
     }
 
     fn serve(self, router: Router, mut stopped: watch::Receiver<()>) -> JoinHandle<()> {
@@ -221,13 +250,18 @@ pub enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Certificates or keys can't be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error("{section}.tls: {error}")]
+    Tls {
+        /// The listener.
+        section: &'static str,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// Tokens can't be used.
     #[error(transparent)]
     Tokens(#[from] TokenError),
     /// The data folder can't be used.
-    #[error("the folder given by --data can't be used: {0}")]
+    #[error("storage.folder (--data) can't be used: {0}")]
     Storage(#[from] StorageError),
 }
 
@@ -235,10 +269,12 @@ pub enum StartError {
 const fn mend(reason: io::ErrorKind) -> &'static str {
     match reason {
         io::ErrorKind::AddrInUse => {
-            "end what listens there, or choose another address with --listen or --operator-listen"
+            "end what listens there, or choose another address: clients.listen (--listen), operator.listen (--operator-listen)"
         }
         io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose a higher one",
         io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose one it has",
-        _ => "choose another address with --listen or --operator-listen",
+        _ => {
+            "choose another address: clients.listen (--listen), operator.listen (--operator-listen)"
+        }
     }
 }

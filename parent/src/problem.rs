@@ -271,7 +271,7 @@ impl From<LinkError> for Problem {
                 detail,
             ),
             LinkError::Unreachable { .. } | LinkError::TimedOut | LinkError::Broken(_) => {
-                tracing::warn!(%error, "the enclave is out of reach");
+                tracing::debug!(%error, "the enclave is out of reach");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "enclave_unreachable",

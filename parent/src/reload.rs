@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use ring::digest::{Context, SHA256};
 
+use crate::metrics::Metrics;
+
 /// The value as of the last time that its files were good.
 pub(crate) struct Reloaded<T> {
     current: RwLock<Arc<T>>,
@@ -19,15 +21,17 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
     /// as somebody holds it. Files that can't be used leave the last good value in place: they may
     /// be half replaced.
     pub(crate) fn start<E: Display + Send>(
-        what: &'static str,
+        what: String,
         files: Vec<PathBuf>,
         every: Duration,
-        make: impl Fn() -> Result<T, E> + Send + 'static,
+        metrics: Metrics,
+        first: impl FnOnce() -> Result<T, E>,
+        again: impl Fn() -> Result<T, E> + Send + 'static,
     ) -> Result<Arc<Self>, E> {
         // Before the value: what changes in between is then found at the first look.
         let mut made_of = fingerprint(&files);
         let reloaded = Arc::new(Self {
-            current: RwLock::new(Arc::new(make()?)),
+            current: RwLock::new(Arc::new(first()?)),
         });
         let held = Arc::downgrade(&reloaded);
         tokio::spawn(async move {
@@ -39,17 +43,21 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
                     return;
                 };
                 if found == made_of {
+                    if complained_of.take().is_some() {
+                        tracing::info!(what, "is as it was when it was last read");
+                    }
                     continue;
                 }
-                match make() {
+                match again() {
                     Ok(value) => {
                         reloaded.replace(value);
-                        tracing::info!("{what} changed and is read again");
-                        made_of = found;
+                        tracing::info!(what, "changed and was read again");
+                        (made_of, complained_of) = (found, None);
                     }
                     // Tried again at every look, told once.
                     Err(error) if complained_of != Some(found) => {
-                        tracing::error!(%error, "{what} changed and can't be used; the earlier goes on");
+                        tracing::error!(what, %error, "changed and can't be used; the earlier goes on");
+                        metrics.reload_failed();
                         complained_of = Some(found);
                     }
                     Err(_) => {}
@@ -105,12 +113,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("number");
         fs::write(&file, "1").unwrap();
-        let path = file.clone();
+        let (path, again) = (file.clone(), file.clone());
         let reloaded = Reloaded::start(
-            "a number",
+            "a number".to_owned(),
             vec![file.clone()],
             Duration::from_millis(1),
+            Metrics::new(),
             move || number(&path),
+            move || number(&again),
         )
         .unwrap();
         assert_eq!(*reloaded.current(), 1);
@@ -128,13 +138,13 @@ mod tests {
 
     #[tokio::test]
     async fn at_first_it_has_to_be_good() {
-        let missing = PathBuf::from("/nowhere/number");
-        let path = missing.clone();
         let started = Reloaded::start(
-            "a number",
-            vec![missing],
+            "a number".to_owned(),
+            vec![PathBuf::from("/nowhere/number")],
             Duration::from_secs(1),
-            move || number(&path),
+            Metrics::new(),
+            || number(Path::new("/nowhere/number")),
+            || Ok(1),
         );
         assert!(started.is_err());
     }

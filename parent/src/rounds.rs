@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
 
+use tracing::Instrument as _;
+
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
@@ -208,10 +210,12 @@ impl Rounds {
         work: impl Future<Output = Result<T, RoundError>> + Send + 'static,
     ) -> Result<T, RoundError> {
         let under_way = Arc::clone(&self.work).read_owned().await;
-        let task = tokio::spawn(async move {
+        let work = async move {
             let _under_way = under_way;
             work.await
-        });
+        };
+        // What it logs names the request that asked for it.
+        let task = tokio::spawn(work.in_current_span());
         task.await.unwrap_or(Err(RoundError::Interrupted))
     }
 

@@ -67,6 +67,7 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, stop: impl Futu
             address,
             watcher: ending.watcher(),
             place,
+            metrics: served.metrics.clone(),
         };
         let tls = served
             .tls
@@ -95,6 +96,7 @@ struct Connection {
     address: SocketAddr,
     watcher: Watcher,
     place: Place,
+    metrics: Metrics,
 }
 
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
@@ -112,7 +114,11 @@ impl Connection {
                 let handshake = tokio::time::timeout(self.limits.head, acceptor.accept(stream));
                 let stream = handshake
                     .await
-                    .unwrap_or_else(|_| Err(tls::handshake_timed_out()))?;
+                    .unwrap_or_else(|_| Err(tls::handshake_timed_out()))
+                    .inspect_err(|error| {
+                        self.metrics.handshake_failed();
+                        tracing::info!(address = %self.address, %error, "a TLS handshake failed");
+                    })?;
                 self.serve(stream).await
             }
         }

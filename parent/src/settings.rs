@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 
 pub use error::SettingsError;
 pub use layers::{Layer, Origin, read};
@@ -50,15 +51,37 @@ struct FolderSettings {
 #[serde(deny_unknown_fields, default)]
 struct ListenerSettings {
     listen: Option<SocketAddr>,
-    tls: Option<TlsFiles>,
+    tls: Option<TlsSettings>,
     tokens: Option<PathBuf>,
+}
+
+/// Each by itself, so that the environment may set one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TlsSettings {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_authority: Option<PathBuf>,
+}
+
+impl TlsSettings {
+    fn files(&self, section: &'static str) -> Result<TlsFiles, SettingsError> {
+        let needed = |path: &Option<PathBuf>, key| {
+            path.clone().ok_or(SettingsError::HalfTls { section, key })
+        };
+        Ok(TlsFiles {
+            certificate: needed(&self.certificate, "certificate")?,
+            key: needed(&self.key, "key")?,
+            client_authority: self.client_authority.clone(),
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct OperatorSettings {
     listen: Option<SocketAddr>,
-    tls: Option<TlsFiles>,
+    tls: Option<TlsSettings>,
     tokens: Option<PathBuf>,
     plaintext: bool,
     keys: Vec<String>,
@@ -85,6 +108,17 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// Which lines, in the words of `RUST_LOG`; `info` unless set.
     pub filter: Option<String>,
+}
+
+impl LogSettings {
+    fn check(&self) -> Result<(), SettingsError> {
+        match &self.filter {
+            Some(filter) if EnvFilter::try_new(filter).is_err() => {
+                Err(SettingsError::LogFilter(filter.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How log lines are written.
@@ -125,7 +159,7 @@ impl Settings {
             operators: parse_keys(&self.operator.keys)?,
             clients: Listener {
                 address: self.clients.listen.unwrap_or(DEFAULT_LISTEN),
-                tls: self.clients.tls.clone(),
+                tls: files(self.clients.tls.as_ref(), "clients")?,
                 tokens: self.clients.tokens.clone(),
                 plaintext: true,
             },
@@ -134,6 +168,7 @@ impl Settings {
             on_shutdown: self.on_shutdown,
         };
         config.check()?;
+        self.log.check()?;
         Ok(config)
     }
 
@@ -217,11 +252,18 @@ impl OperatorSettings {
         };
         Ok(Some(Listener {
             address,
-            tls: self.tls.clone(),
+            tls: files(self.tls.as_ref(), "operator")?,
             tokens: self.tokens.clone(),
             plaintext: self.plaintext,
         }))
     }
+}
+
+fn files(
+    tls: Option<&TlsSettings>,
+    section: &'static str,
+) -> Result<Option<TlsFiles>, SettingsError> {
+    tls.map(|tls| tls.files(section)).transpose()
 }
 
 fn parse_keys(keys: &[String]) -> Result<Vec<sealsum_protocol::OperatorKey>, SettingsError> {

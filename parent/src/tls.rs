@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -13,24 +13,69 @@ use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::TlsFiles;
+use crate::metrics::Metrics;
 use crate::reload::Reloaded;
 
 /// A listener's TLS, as its files are now.
 pub(crate) type Tls = Arc<Reloaded<ServerConfig>>;
 
 /// Reads the files, and again when they change.
-pub(crate) fn start(files: &TlsFiles, look: Duration) -> Result<Tls, TlsError> {
+pub(crate) fn start(
+    section: &str,
+    files: &TlsFiles,
+    look: Duration,
+    metrics: &Metrics,
+) -> Result<Tls, TlsError> {
     let mut watched = vec![files.certificate.clone(), files.key.clone()];
     watched.extend(files.client_authority.clone());
-    let files = files.clone();
-    Reloaded::start("the certificate", watched, look, move || read(&files))
+    let (first, again) = (files.clone(), files.clone());
+    let what = format!("{section}.tls");
+    let told = metrics.clone();
+    let name = what.clone();
+    Reloaded::start(
+        what.clone(),
+        watched,
+        look,
+        metrics.clone(),
+        || read_and_tell(&what, &first, metrics),
+        move || read_and_tell(&name, &again, &told),
+    )
+}
+
+fn read_and_tell(
+    what: &str,
+    files: &TlsFiles,
+    metrics: &Metrics,
+) -> Result<ServerConfig, TlsError> {
+    let config = read(files)?;
+    if let Some(expires) = expires(&files.certificate) {
+        metrics.certificate_expires(what, expires);
+        if expires < now() {
+            tracing::error!(what, path = %files.certificate.display(), "the certificate has expired: clients will not take it");
+        }
+    }
+    Ok(config)
+}
+
+/// When the server's own certificate ends, in seconds since 1970.
+pub(crate) fn expires(certificate: &Path) -> Option<i64> {
+    let chain = certificates(certificate).ok()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(chain.first()?).ok()?;
+    Some(parsed.validity().not_after.timestamp())
+}
+
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 /// What the files make, as they are now.
 pub(crate) fn read(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::Pem {
-        what: "a private key",
+        what: "private key",
         path: files.key.clone(),
         source,
     })?;
@@ -95,7 +140,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 #[non_exhaustive]
 pub enum TlsError {
     /// A file that is not there or not what it should be.
-    #[error("can't read {what} in PEM from {path}: {source}")]
+    #[error("{path} holds no {what} in PEM, or can't be read: {source}")]
     Pem {
         /// What it should hold.
         what: &'static str,
@@ -122,7 +167,7 @@ pub enum TlsError {
     },
 }
 
-/// Ends the handshake's error as the connection sees it.
+/// A handshake that did not come to its end.
 pub(crate) fn handshake_timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time")
 }

@@ -32,7 +32,10 @@ fn a_taken_port_is_named_once_with_what_to_do() {
     let address = holder.local_addr().unwrap().to_string();
     let said = last_words(&start(&address, folder.path()));
     assert!(said.contains(&address), "{said}");
-    assert!(said.contains("another address with --listen"), "{said}");
+    assert!(
+        said.contains("another address: clients.listen (--listen)"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -82,10 +82,16 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
         id = id.to_str().unwrap_or_default(),
         bearer = tracing::field::Empty
     );
+    let peer = request.extensions().get::<Peer>().copied();
+    let address = peer.map(|peer| tracing::field::display(peer.0));
     let begun = Instant::now();
+    let mut judged = false;
     let mut response = async {
         match guard.judge(&request) {
-            Ok(()) => next.run(request).await,
+            Ok(()) => {
+                judged = true;
+                next.run(request).await
+            }
             Err(problem) => {
                 // A client still sending may lose the answer if its connection closes unread.
                 crate::upload::drain_body(request.into_body()).await;
@@ -98,7 +104,10 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
     let took = begun.elapsed();
     // Set by the router on its way out; what matched nothing is one series, whatever it asked for.
     let path = response.extensions_mut().remove::<MatchedPath>();
-    let path = path.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let path = path.as_ref().map_or(
+        if judged { "unmatched" } else { "refused" },
+        MatchedPath::as_str,
+    );
     let status = response.status().as_u16();
     guard.metrics.answered(known(&method), path, status, took);
     let code = response.extensions().get::<ProblemCode>().copied();
@@ -106,11 +115,18 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
         guard.metrics.refused(code);
     }
     span.in_scope(|| {
+        let code = code.map(|code| code.0);
+        if let Some(refused @ ("token" | "token_role")) = code {
+            tracing::warn!(%method, address, code = refused, "a request was turned away");
+        } else if matches!(method, Method::POST | Method::DELETE) {
+            // What the operator did, and who it was.
+            tracing::info!(%method, path, status, code, "the operator asked");
+        }
         tracing::debug!(
             %method,
             path,
             status,
-            code = code.map(|code| code.0),
+            code,
             millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
@@ -180,7 +196,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED,
             "token",
             "No token, or one that is not known",
-            "this address is for those who have a token of its operator: Authorization: Bearer TOKEN",
+            "this address answers to who has a token for it; it is sent as Authorization: Bearer TOKEN (sealsum --parent-token-file)",
         )
     }
 

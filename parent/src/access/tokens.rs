@@ -53,21 +53,43 @@ impl Tokens {
             path: path.to_owned(),
             source,
         })?;
-        let known = text
-            .lines()
-            .zip(1..)
-            .filter(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-            .map(|(line, number)| {
-                parse(line).ok_or_else(|| TokenError::Line {
-                    path: path.to_owned(),
-                    number,
-                })
-            });
+        let known = lines(&text).map(|(line, number)| {
+            parse(line).ok_or_else(|| TokenError::Line {
+                path: path.to_owned(),
+                number,
+            })
+        });
         let known: Vec<_> = known.collect::<Result<_, _>>()?;
         if known.is_empty() {
             return Err(TokenError::Empty(path.to_owned()));
         }
         Ok(Self(known))
+    }
+
+    /// Reads the file while the parent runs. Whoever changes it most likely withdraws a token, so that no
+    /// earlier one stays in force: a line that is none lets nobody in, nor does a file that is gone.
+    pub(crate) fn read_again(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| {
+            tracing::error!(path = %path.display(), %error, "the file of tokens can't be read: nobody is let in");
+            String::new()
+        });
+        let lines = lines(&text).filter_map(|(line, number)| {
+            let known = parse(line);
+            if known.is_none() {
+                tracing::error!(path = %path.display(), number, "a line of the file of tokens is no token's: it lets nobody in");
+            }
+            known
+        });
+        let known: Vec<_> = lines.collect();
+        if known.is_empty() {
+            tracing::warn!(path = %path.display(), "there is no token any more: nobody is let in");
+        }
+        Self(known)
+    }
+
+    /// Whether somebody of that name has a token.
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|known| known.name == name)
     }
 
     /// Whose token this is. Compared by digest: how long it takes tells nothing of the token.
@@ -76,6 +98,15 @@ impl Tokens {
         let found = self.0.iter().find(|known| shown.as_ref() == known.digest)?;
         Some((&found.name, found.role))
     }
+}
+
+/// Lines that are to be tokens, by their number from 1.
+fn lines(text: &str) -> impl Iterator<Item = (&str, u32)> {
+    let says_something =
+        |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    text.lines()
+        .zip(1..)
+        .filter(move |(line, _)| says_something(line))
 }
 
 fn parse(line: &str) -> Option<Known> {
@@ -101,14 +132,19 @@ pub struct Token {
 }
 
 impl Token {
-    /// Draws a token for `name`, who has this role: `operator`, `observer` or `client`.
+    /// Draws a token for `name`, who has this role: `operator`, `observer` or `client`, and none in that
+    /// file yet.
     ///
     /// # Errors
-    /// [`TokenError::Name`], [`TokenError::Role`], [`TokenError::NoRandomness`].
-    pub fn draw(name: &str, role: &str) -> Result<Self, TokenError> {
+    /// [`TokenError::Name`], [`TokenError::Taken`], [`TokenError::Role`], [`TokenError::NoRandomness`].
+    pub fn draw(name: &str, role: &str, in_file: Option<&Path>) -> Result<Self, TokenError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err(TokenError::Name(name.to_owned()));
+        }
+        // Who withdraws a token is to know which line it is.
+        if in_file.is_some_and(|path| Tokens::read(path).is_ok_and(|known| known.has(name))) {
+            return Err(TokenError::Taken(name.to_owned()));
         }
         if Role::from_str(role).is_err() {
             return Err(TokenError::Role(role.to_owned()));
@@ -137,6 +173,14 @@ pub enum TokenError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that can't be written.
+    #[error("can't write {path}: {source}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A line that is no token's.
     #[error(
         "line {number} of {path} is no token's: it has a name, a role (operator, observer or client) and 64 hexadecimal characters, as `sealsum-parent token NAME` prints"
@@ -153,6 +197,11 @@ pub enum TokenError {
     /// A name that would not stay one word.
     #[error("{0:?} is no name for a token: up to 64 letters, digits and -_.@")]
     Name(String),
+    /// Two tokens of one name could not be told apart.
+    #[error(
+        "{0:?} has a token in that file already: remove its line to withdraw it, or take another name"
+    )]
+    Taken(String),
     /// No such role.
     #[error("{0:?} is no role: operator, observer or client")]
     Role(String),
@@ -174,8 +223,8 @@ mod tests {
     #[test]
     fn a_drawn_token_is_let_in_by_its_line_and_no_other_is() {
         let (one, other) = (
-            Token::draw("night-job", "operator").unwrap(),
-            Token::draw("grafana", "observer").unwrap(),
+            Token::draw("night-job", "operator", None).unwrap(),
+            Token::draw("grafana", "observer", None).unwrap(),
         );
         assert_ne!(one.token, other.token);
         let text = format!("# tokens\n\n{}\n  {}\n", one.line, other.line);
@@ -206,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_none_is_named_by_its_number() {
-        let whole = Token::draw("a", "client").unwrap().line;
+        let whole = Token::draw("a", "client", None).unwrap().line;
         for (spoilt, line) in [
             (format!("{whole}\nonly-a-name\n"), 2),
             (format!("{whole} more\n"), 1),
@@ -232,15 +281,47 @@ mod tests {
     }
 
     #[test]
+    fn while_it_runs_a_withdrawn_token_is_out_whatever_else_the_file_says() {
+        let (kept, withdrawn) = (
+            Token::draw("kept", "operator", None).unwrap(),
+            Token::draw("withdrawn", "operator", None).unwrap(),
+        );
+        for (text, kept_is_in) in [
+            (kept.line.clone(), true),
+            (format!("a typo\n{}\n", kept.line), true),
+            ("# nobody\n".to_owned(), false),
+            (String::new(), false),
+        ] {
+            let file = file(&text);
+            let tokens = Tokens::read_again(file.path());
+            assert_eq!(tokens.bearer(&kept.token).is_some(), kept_is_in, "{text}");
+            assert!(tokens.bearer(&withdrawn.token).is_none());
+        }
+        let gone = Tokens::read_again(Path::new("/nowhere/tokens"));
+        assert!(gone.bearer(&kept.token).is_none());
+    }
+
+    #[test]
+    fn a_name_has_one_token_in_a_file() {
+        let first = Token::draw("night-job", "operator", None).unwrap();
+        let file = file(&first.line);
+        let second = Token::draw("night-job", "observer", Some(file.path()));
+        assert!(matches!(second, Err(TokenError::Taken(_))));
+        assert!(Token::draw("other", "observer", Some(file.path())).is_ok());
+        let new = Path::new("/nowhere/tokens");
+        assert!(Token::draw("night-job", "operator", Some(new)).is_ok());
+    }
+
+    #[test]
     fn names_stay_one_word_and_roles_are_known() {
         for name in ["", "two words", "line\nbreak", &"x".repeat(65)] {
             assert!(matches!(
-                Token::draw(name, "client"),
+                Token::draw(name, "client", None),
                 Err(TokenError::Name(_))
             ));
         }
         assert!(matches!(
-            Token::draw("a", "admin"),
+            Token::draw("a", "admin", None),
             Err(TokenError::Role(_))
         ));
     }

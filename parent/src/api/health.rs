@@ -77,14 +77,17 @@ pub(super) async fn readyz(State(rounds): State<Arc<Rounds>>) -> (StatusCode, Js
     (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
 ))]
 pub(super) async fn metrics(State(rounds): State<Arc<Rounds>>) -> Result<Response, Problem> {
-    let text = rounds.metrics.text(&rounds.list()).map_err(|_| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "interrupted",
-            "The parent failed",
-            "the counts could not be written down; ask again",
-        )
-    })?;
+    let text = rounds
+        .metrics
+        .text(&rounds.list(), &rounds.scheduled())
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "interrupted",
+                "The parent failed",
+                "the counts could not be written down; ask again",
+            )
+        })?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }
 

@@ -31,7 +31,9 @@ pub enum RoundError {
     )]
     OtherOperator(OperatorKey),
     /// Masked updates of these parameters are larger than this parent takes.
-    #[error("a masked update of this round has {found} bytes, this parent takes up to {limit}")]
+    #[error(
+        "a masked update of this round has {found} bytes, this parent takes up to {limit} (limits.masked_update_mib)"
+    )]
     TooLarge {
         /// Bytes by the parameters.
         found: u64,

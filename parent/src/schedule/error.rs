@@ -19,9 +19,14 @@ pub enum ScheduleError {
     Deadline(u64),
     /// These parameters are scheduled in another way.
     #[error(
-        "these parameters are scheduled already, with another opening or closing; remove that first: DELETE /v1/schedule/{0}"
+        "these parameters are scheduled already, with another opening or closing; take that back first: sealsum round unschedule {0}"
     )]
     Another(String),
+    /// These parameters wait in the schedule.
+    #[error(
+        "a round of these parameters is scheduled, with its own opening and closing; take it back first: sealsum round unschedule {0}"
+    )]
+    Waits(String),
     /// A round of these parameters was opened before.
     #[error(
         "a round of these parameters was opened here before, and clients seal for one round number once: sign the next number"

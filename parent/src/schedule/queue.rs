@@ -138,6 +138,16 @@ impl Rounds {
         Ok(())
     }
 
+    /// Errs if these parameters are scheduled: opened by hand, they would lose their closing.
+    pub(crate) fn must_not_wait(&self, params: &SignedRoundParams) -> Result<(), RoundError> {
+        match self.schedule.find(&id_of(params)) {
+            Some(waiting) if waiting.failed.is_none() => {
+                Err(ScheduleError::Waits(waiting.id().to_string()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn has_round_of(&self, params: &SignedRoundParams) -> bool {
         let rounds = self.list();
         rounds.iter().any(|round| round.binding().params == *params)

@@ -70,7 +70,16 @@ impl Rounds {
         }
         let opened = self.open(scheduled.params.clone(), scheduled.closing).await;
         let stored = match opened {
-            Ok(_) => self.drop_scheduled(&scheduled).await,
+            Ok(round) => {
+                tracing::info!(
+                    schedule_id = %scheduled.id(),
+                    round_id = %round.id(),
+                    task = %scheduled.terms().task,
+                    round_number = scheduled.terms().round_number,
+                    "a scheduled round opened"
+                );
+                self.drop_scheduled(&scheduled).await
+            }
             Err(error) if passes(&error) => {
                 tracing::warn!(schedule_id = %scheduled.id(), %error, "a scheduled round does not open yet; it is tried again");
                 return false;
@@ -121,8 +130,16 @@ impl Rounds {
         };
         let ended = match closed {
             Err(error) if over && error.refusal().is_some_and(is_too_few) => {
-                tracing::warn!(round_id = %round.id(), %error, "the deadline is over and too few are in: the round is aborted");
-                self.abort(round).await.map(drop)
+                let aborted = self.abort(round).await;
+                if aborted.is_ok() {
+                    tracing::warn!(
+                        round_id = %round.id(),
+                        contributions = round.contributions(),
+                        min_cohort = round.terms().min_cohort,
+                        "the deadline came with too few in: the round was aborted"
+                    );
+                }
+                aborted.map(drop)
             }
             ended => ended,
         };

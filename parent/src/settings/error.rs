@@ -58,6 +58,24 @@ pub enum SettingsError {
         "operator.tls or operator.tokens is set and operator.listen is not: the operator's paths are then served at clients.listen, without either; set operator.listen, for instance \"127.0.0.1:8481\""
     )]
     OperatorWithoutListener,
+    /// One port for both.
+    #[error(
+        "clients.listen and operator.listen are both {0}: give the operator a port of its own, or leave operator.listen out to serve both at a loopback address"
+    )]
+    OneAddress(SocketAddr),
+    /// A file of TLS that is missing.
+    #[error(
+        "{section}.tls has no {key}: it needs certificate and key, each the path of a PEM file"
+    )]
+    HalfTls {
+        /// The section.
+        section: &'static str,
+        /// What is missing.
+        key: &'static str,
+    },
+    /// A filter for the log that is none.
+    #[error("log.filter is {0:?}, which is no filter: \"info\", \"debug\", or as RUST_LOG has it")]
+    LogFilter(String),
     /// Strangers could open, close and abort rounds.
     #[error(
         "{0} is reachable from other machines, and would serve opening, closing and aborting rounds to all of them: give the operator an address of its own, for instance --operator-listen 127.0.0.1:8481"

@@ -109,8 +109,48 @@ fn read_file(path: &Path) -> Result<Table, SettingsError> {
     };
     // From the text itself first: only this knows the lines.
     toml::from_str::<Settings>(&text).map_err(malformed)?;
-    toml::from_str(&text).map_err(malformed)
+    let mut table = toml::from_str(&text).map_err(malformed)?;
+    // What the file names lies beside it, wherever the program was started.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for key in PATHS {
+        beside(&mut table, key, folder);
+    }
+    Ok(table)
 }
+
+/// Puts `folder` before the path at this key, if it is relative.
+fn beside(table: &mut Table, key: &str, folder: &Path) {
+    let mut at = table;
+    let mut names = key.split('.').peekable();
+    while let Some(name) = names.next() {
+        match at.get_mut(name) {
+            Some(Value::Table(section)) if names.peek().is_some() => at = section,
+            Some(Value::String(path)) if names.peek().is_none() => {
+                *path = folder.join(&*path).to_string_lossy().into_owned();
+                return;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// Keys that name files and folders.
+const PATHS: [&str; 14] = [
+    "storage.folder",
+    "storage.database_password_file",
+    "storage.access_key_id_file",
+    "storage.secret_access_key_file",
+    "storage.authority",
+    "storage.spool",
+    "clients.tokens",
+    "clients.tls.certificate",
+    "clients.tls.key",
+    "clients.tls.client_authority",
+    "operator.tokens",
+    "operator.tls.certificate",
+    "operator.tls.key",
+    "operator.tls.client_authority",
+];
 
 fn check(table: Table, origin: &Origin) -> Result<Settings, SettingsError> {
     table

@@ -132,7 +132,18 @@ fn values_that_are_none_are_refused_by_their_key() {
         ("[limits]\nconnections = -1\n", ["line 2", "-1"]),
         ("[operator]\nkeys = [\"12ab\"]\n", ["operator.keys", "12ab"]),
         ("on_shutdown = \"now\"\n", ["now", "abort"]),
-        ("[clients.tls]\ncertificate = \"a\"\n", ["key", "line 1"]),
+        (
+            "[clients.tls]\ncertificate = \"a\"\n",
+            ["clients.tls has no", "key"],
+        ),
+        (
+            "[log]\nfilter = \"=,,info=!!\"\n",
+            ["log.filter", "=,,info=!!"],
+        ),
+        (
+            "[clients]\nlisten = \"127.0.0.1:5\"\n[operator]\nlisten = \"127.0.0.1:5\"\n",
+            ["clients.listen and operator.listen", "127.0.0.1:5"],
+        ),
         ("this is no toml", ["in FILE", "line 1"]),
     ] {
         let said = refused(text);
@@ -161,6 +172,22 @@ fn flags_go_over_the_environment_and_that_over_the_file() {
     assert_eq!(config.clients.address.port(), 3);
     assert_eq!(config.limits.connections, 8);
     assert_eq!(config.limits.head, Duration::from_secs(3));
+}
+
+#[test]
+fn a_single_file_of_tls_may_come_from_the_environment() {
+    let text = "[clients.tls]\ncertificate = \"a.pem\"\n";
+    let file = file(text);
+    let mut over = layers(&LEAST);
+    over.extend(Layer::environment("SEALSUM__CLIENTS__TLS__KEY", "b.key"));
+    let config = read(Some(file.path()), over)
+        .unwrap()
+        .into_config()
+        .unwrap();
+    let files = config.clients.tls.unwrap();
+    // The file's paths lie beside it, the environment's where the program was started.
+    assert_eq!(files.certificate, file.path().with_file_name("a.pem"));
+    assert_eq!(files.key, Path::new("b.key"));
 }
 
 #[test]

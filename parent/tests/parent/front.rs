@@ -90,7 +90,7 @@ async fn tokens_open_what_their_role_allows_and_are_withdrawn_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens");
     let [operator, observer, client] =
-        ["operator", "observer", "client"].map(|role| Token::draw(role, role).unwrap());
+        ["operator", "observer", "client"].map(|role| Token::draw(role, role, None).unwrap());
     let lines = |tokens: &[&Token]| {
         let lines: Vec<_> = tokens.iter().map(|token| token.line.as_str()).collect();
         std::fs::write(&file, lines.join("\n")).unwrap();
@@ -140,6 +140,10 @@ async fn tokens_open_what_their_role_allows_and_are_withdrawn_while_it_runs() {
             == 401
     })
     .await;
+    // The last one too.
+    std::fs::write(&file, "").unwrap();
+    let look = async || ask(at, "GET", "/v1/rounds", &with(&observer.token)).await;
+    upgraded(async || look().await.unwrap().status == 401).await;
     // The clients' address has no tokens: they are of the operator's alone.
     let open = ask(parent.address(), "GET", "/v1/rounds", "")
         .await

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode};
+use sealsum_parent::{Embedded, Record, Storage as _};
 use sealsum_protocol::{Command, Intake, Refusal, RoundId, SignedRoundParams, canonical};
 use serde_json::{Value, json};
 
@@ -271,14 +272,44 @@ async fn the_same_twice_is_one_and_what_can_not_be_is_refused() {
     assert_eq!(waiting(&stage).await, [1]);
 }
 
+#[tokio::test]
+async fn what_is_scheduled_is_not_opened_by_hand_without_its_closing() {
+    let stage = Stage::new().await;
+    let closing = json!({"target_cohort": 4});
+    let id = scheduled(&stage, 1, json!({"at": now() + 3600}), closing).await;
+    let body = canonical::encode(&params(1));
+    let by_hand = stage.call(Method::POST, "/v1/rounds", body.clone()).await;
+    by_hand.refused_with(409, "schedule");
+    assert!(by_hand.json()["detail"].as_str().unwrap().contains(&id));
+    assert_eq!(waiting(&stage).await, [1]);
+    stage
+        .call(Method::DELETE, &format!("/v1/schedule/{id}"), vec![])
+        .await;
+    let by_hand = stage.call(Method::POST, "/v1/rounds", body).await;
+    assert_eq!(by_hand.status, StatusCode::CREATED);
+}
+
 /// The enclave opened the round; before the schedule was rid of it, the parent ended.
 #[tokio::test]
 async fn a_round_that_opened_just_before_the_end_is_not_opened_again() {
     let mut stage = Stage::new().await;
-    scheduled(&stage, 1, json!({"at": now() + 3600}), json!({})).await;
+    let id = scheduled(&stage, 1, json!({"at": now() + 3600}), json!({})).await;
+    let (id, record): (RoundId, _) = (id.parse().unwrap(), Record::Scheduled);
+    stage.parent.take().unwrap().shutdown().await;
+    let kept = {
+        let storage = Embedded::open(stage.folder.path()).unwrap();
+        let kept = storage.record(id, record).await.unwrap().unwrap();
+        storage.remove(id, record).await.unwrap();
+        kept
+    };
+    stage.start_parent().await;
     stage.open_with(&params(1)).await;
-    assert_eq!(waiting(&stage).await, [1]);
-    stage.restart_parent().await;
+    stage.parent.take().unwrap().shutdown().await;
+    {
+        let storage = Embedded::open(stage.folder.path()).unwrap();
+        storage.put(id, record, kept).await.unwrap();
+    }
+    stage.start_parent().await;
     assert!(waiting(&stage).await.is_empty());
     assert_eq!(rounds(&stage).await.len(), 1);
 }
