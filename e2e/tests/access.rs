@@ -111,7 +111,8 @@ fn a_round_by_tls_certificates_and_tokens_leaves_strangers_outside() {
         // A stranger, by the clients' own address: the handshake ends before any request.
         let contributing = contributing(hospital, round_id, &update);
         let stranger = say(&[&contributing[..], &as_client[..4]].concat());
-        assert_eq!(stranger.code, 3, "a stranger was answered: {stranger:?}");
+        let (_, detail) = stranger.refused(2);
+        assert!(detail.contains("--parent-certificate"), "{detail}");
         let said = say(&[&contributing[..], &as_client].concat()).ok();
         assert_eq!(said["trust"], "mock");
     }
@@ -139,6 +140,26 @@ fn a_round_by_tls_certificates_and_tokens_leaves_strangers_outside() {
             .iter()
             .all(|x| (x - 0.5).abs() < 1e-4)
     );
+
+    // What can't pass by itself is said at once, with what to do.
+    let status = ["round", "status", round_id];
+    let unknown = [
+        "--parent",
+        &parent.operator_url,
+        "--parent-token-file",
+        &operator_token,
+    ];
+    let clear = parent.operator_url.replace("https", "http");
+    let clear = ["--parent", &clear];
+    for (reach, advice) in [
+        (&unknown[..], "--parent-authority"),
+        (&clear[..], "use https://"),
+    ] {
+        let (_, detail) = say(&[&status[..], reach].concat()).refused(2);
+        assert!(detail.contains(advice), "{detail}");
+    }
+    let listed = say(&[&["round", "list"][..], &as_operator].concat()).ok();
+    assert_eq!(listed["rounds"][0]["round_id"], round_id);
 
     // A token is not sent in the clear to another machine, whatever listens there.
     let far = [

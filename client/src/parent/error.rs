@@ -1,5 +1,6 @@
 //! What can go wrong between client and parent, before anything is believed.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use reqwest::{StatusCode, Url};
@@ -74,6 +75,21 @@ pub enum ParentError {
         "the parent says that this round is worked at {0}, which is not reached as this one is: by TLS or without"
     )]
     Downgraded(String),
+    /// A handshake that will fail again: certificates do not fit.
+    #[error("TLS with the parent at {url} was refused: {cause}; {advice}")]
+    Handshake {
+        /// Its URL.
+        url: String,
+        /// What one side said.
+        cause: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Something else than HTTP answers.
+    #[error(
+        "what answers at {0} does not speak HTTP in the clear; if it is a parent with TLS, use https://"
+    )]
+    NotHttp(String),
     /// Not what such an answer looks like.
     #[error("the parent's answer is not {expected}")]
     Form {
@@ -93,7 +109,10 @@ impl ParentError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::BrokeOff { .. } | Self::Astray => true,
-            Self::Problem { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            // Between two rounds of a task there is none for a moment.
+            Self::Problem { status, code, .. } => {
+                matches!(status, 408 | 429 | 500..=599) || code == "no_open_round"
+            }
             _ => false,
         }
     }
@@ -106,6 +125,16 @@ impl ParentError {
 
     /// No answer: nobody was there, or the connection broke on the way.
     pub(super) fn unanswered(url: &str, error: &reqwest::Error) -> Self {
+        if let Some(refused) = refused_by_tls(error) {
+            return Self::Handshake {
+                url: url.to_owned(),
+                cause: refused.to_string(),
+                advice: advice(refused),
+            };
+        }
+        if url.starts_with("http:") && is_no_http(error) {
+            return Self::NotHttp(url.to_owned());
+        }
         if !error.is_connect() {
             return Self::broke_off(error);
         }
@@ -166,6 +195,40 @@ fn printable(text: &str) -> String {
 }
 
 const DETAIL_LIMIT: usize = 1000;
+
+/// What TLS refused, wherever it lies in the chain of causes. What passes by itself is none.
+fn refused_by_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(found) = cause {
+        let inner = found
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref())
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(refused) = inner.or_else(|| found.downcast_ref()) {
+            return Some(refused);
+        }
+        cause = found.source();
+    }
+    None
+}
+
+const fn advice(refused: &rustls::Error) -> &'static str {
+    match refused {
+        rustls::Error::InvalidCertificate(_) => {
+            "its certificate is of no authority that is believed here, or not for this name: name the authority's file (--parent-authority)"
+        }
+        rustls::Error::AlertReceived(_) => {
+            "it wants a certificate of an authority that it believes: name your own certificate and key (--parent-certificate, --parent-key)"
+        }
+        rustls::Error::InvalidMessage(_) => "what answers there may not speak TLS: use http://",
+        _ => "its TLS and this one's do not go together",
+    }
+}
+
+/// Whether what came is no answer in HTTP.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    last_cause(error).contains("invalid HTTP version")
+}
 
 #[cfg(test)]
 mod tests {

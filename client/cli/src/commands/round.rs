@@ -3,6 +3,7 @@
 mod abort;
 mod admission;
 mod evidence;
+mod list;
 mod open;
 mod schedule;
 mod summary;
@@ -16,6 +17,8 @@ use crate::output::Report;
 pub(crate) enum Command {
     /// Sign parameters and open a round under them, now or by schedule
     Open(Box<open::Args>),
+    /// List the rounds that a parent keeps, newest last
+    List(list::Args),
     /// List the rounds that are to open by themselves
     Schedule(schedule::ListArgs),
     /// Take a scheduled round back before it opens
@@ -36,6 +39,7 @@ impl Command {
     pub(crate) async fn run(self, json: bool) -> Result<Report, Failure> {
         match self {
             Self::Open(args) => args.run().await,
+            Self::List(args) => args.run().await,
             Self::Schedule(args) => args.run().await,
             Self::Unschedule(args) => args.run().await,
             Self::Status(args) => args.status().await,

@@ -98,6 +98,8 @@ impl From<ParentError> for Failure {
             | ParentError::ReachFile { .. }
             | ParentError::NotHttps(_)
             | ParentError::TokenInTheClear(_)
+            | ParentError::Handshake { .. }
+            | ParentError::NotHttp(_)
             | ParentError::Tls(_) => Self::configuration("parent_url", &error),
             ParentError::Unreachable { .. }
             | ParentError::BrokeOff { .. }

@@ -1,5 +1,7 @@
 //! `sealsum round schedule` and `unschedule`, and the words in which rounds are scheduled.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use clap::Args as ClapArgs;
 use sealsum_client::{ClosingRule, Opens, ScheduledRound};
 use sealsum_protocol::RoundId;
@@ -44,7 +46,14 @@ impl Timing {
 
 fn time(text: &str) -> Result<u64, String> {
     let parsed = rfc3339::parse(text).map(|time| time.0 / 1000);
-    parsed.ok_or_else(|| "a time is written as 2026-12-01T02:00:00Z, in UTC".to_owned())
+    let time =
+        parsed.ok_or_else(|| "a time is written as 2026-12-01T02:00:00Z, in UTC".to_owned())?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A minute, for who types the current one.
+    if time + 60 < now.map_or(0, |now| now.as_secs()) {
+        return Err("this time is over; without --opens-at the round opens now".to_owned());
+    }
+    Ok(time)
 }
 
 #[derive(ClapArgs)]
@@ -87,12 +96,28 @@ fn line(scheduled: &ScheduledRound) -> String {
     // A stranger's texts, on a terminal.
     let printable = |text: &str| text.escape_debug().to_string();
     format!(
-        "{} {} round {}: {opens}{}",
+        "{} {} round {}: {opens}, closes {}{}",
         printable(&scheduled.schedule_id),
         printable(&scheduled.task),
         scheduled.round_number,
+        closes(scheduled.closing),
         printable(&failed),
     )
+}
+
+fn closes(rule: ClosingRule) -> String {
+    let target = rule
+        .target_cohort
+        .map(|target| format!("at {target} clients"));
+    let time = rule
+        .closes_after_seconds
+        .map(|seconds| format!("after {seconds} s"));
+    match [target, time].into_iter().flatten().collect::<Vec<_>>() {
+        none if none.is_empty() => {
+            "by hand only, and those behind it in the task wait until then".to_owned()
+        }
+        reasons => reasons.join(" or "),
+    }
 }
 
 #[derive(ClapArgs)]
