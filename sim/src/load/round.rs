@@ -22,6 +22,8 @@ use crate::timeline::Timeline;
 pub(crate) struct OpenRound {
     pub(crate) server: SocketAddr,
     pub(crate) binding: RoundBinding,
+    /// Whether clients ask for an offer before they upload.
+    pub(crate) joins: bool,
     pub(crate) tally: Tally,
 }
 
@@ -70,6 +72,7 @@ impl OpenRound {
         Ok(Self {
             server,
             binding: evidence.binding,
+            joins: true,
             tally: Tally::default(),
         })
     }
@@ -81,7 +84,7 @@ impl OpenRound {
         // Any 32 bytes that no one else has.
         let offer = format!("/v1/rounds/{id}/offer?nonce={}", person.client);
         let upload = format!("/v1/rounds/{id}/contributions/{}", person.client);
-        let (mut has_joined, mut breaks_off) = (false, person.manner == Manner::Churn);
+        let (mut has_joined, mut breaks_off) = (!self.joins, person.manner == Manner::Churn);
         while begun.elapsed() < PATIENCE {
             let tried: std::io::Result<bool> = async {
                 let mut connection = Connection::open(self.server).await?;
