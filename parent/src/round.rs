@@ -4,6 +4,7 @@
 mod abort;
 mod admission;
 mod batching;
+mod clients;
 mod closing;
 mod damage;
 mod error;
@@ -14,6 +15,7 @@ mod relay;
 mod release;
 mod watch;
 
+pub(crate) use clients::RecentCohorts;
 pub use error::RoundError;
 pub use joining::Gathering;
 
@@ -23,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{
-    BlockLayout, ClientId, Cohort, CohortTree, Digest, Intake, RoundBinding, RoundId, RoundTerms,
+    BlockLayout, ClientId, Cohort, Digest, Intake, RoundBinding, RoundId, RoundTerms,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,15 +57,39 @@ pub struct Round {
     release: tokio::sync::Mutex<Option<Release>>,
     /// When it closes by itself, if it does.
     closing: OnceLock<Closing>,
-    /// Made at the first question about who is in the released sum.
-    released_cohort: OnceLock<CohortTree>,
 }
 
 struct State {
     phase: Phase,
-    accepted: BTreeMap<ClientId, Digest>,
+    accepted: Accepted,
     excluded: Vec<ClientId>,
     cohort_size: Option<u32>,
+}
+
+/// Who is in. A parent that serves for years has ended rounds without number, and their clients
+/// stay in storage alone.
+enum Accepted {
+    /// Of a round in progress.
+    Held(BTreeMap<ClientId, Digest>),
+    /// So many, of a round that has ended.
+    Stored(u64),
+}
+
+impl Accepted {
+    fn count(&self) -> u64 {
+        match self {
+            Self::Held(clients) => clients.len() as u64,
+            Self::Stored(count) => *count,
+        }
+    }
+
+    /// Nobody, of a round that has ended: whoever needs them reads storage.
+    fn held(&self) -> BTreeMap<ClientId, Digest> {
+        match self {
+            Self::Held(clients) => clients.clone(),
+            Self::Stored(_) => BTreeMap::new(),
+        }
+    }
 }
 
 /// What is stored of the state; the rest follows from other records.
@@ -74,15 +100,13 @@ struct StoredState {
     phase: Phase,
     /// As of the last change of phase.
     boundary_bytes: u64,
+    /// The same. Earlier parents did not say.
+    #[serde(default)]
+    contributions: Option<u64>,
 }
 
 impl Round {
-    fn new(
-        sequence: u64,
-        binding: RoundBinding,
-        phase: Phase,
-        accepted: BTreeMap<ClientId, Digest>,
-    ) -> Self {
+    fn new(sequence: u64, binding: RoundBinding, phase: Phase, accepted: Accepted) -> Self {
         Self {
             id: binding.round_id(),
             sequence,
@@ -101,7 +125,6 @@ impl Round {
             joining: WaitingNonces::default(),
             release: tokio::sync::Mutex::new(None),
             closing: OnceLock::new(),
-            released_cohort: OnceLock::new(),
         }
     }
 
@@ -152,8 +175,18 @@ impl Round {
         }
     }
 
+    /// A client's contribution to a round in progress; of one that has ended, see
+    /// [`Rounds::contribution`](crate::rounds::Rounds::contribution).
     pub(crate) fn contribution(&self, client: &ClientId) -> Option<Digest> {
-        self.state().accepted.get(client).copied()
+        match &self.state().accepted {
+            Accepted::Held(clients) => clients.get(client).copied(),
+            Accepted::Stored(_) => None,
+        }
+    }
+
+    /// Whether who is in is known without storage.
+    pub(crate) fn holds_its_clients(&self) -> bool {
+        matches!(self.state().accepted, Accepted::Held(_))
     }
 
     /// When it closes by itself, if it does.
@@ -168,7 +201,7 @@ impl Round {
 
     /// How many contributions are in.
     pub(crate) fn contributions(&self) -> u64 {
-        self.state().accepted.len() as u64
+        self.state().accepted.count()
     }
 
     pub(crate) const fn max_cohort(&self) -> u32 {
@@ -177,19 +210,12 @@ impl Round {
 
     /// Whether the round can't take one more client.
     pub(crate) fn is_full(&self) -> bool {
-        self.state().accepted.len() >= self.max_cohort() as usize
+        self.state().accepted.count() >= self.max_cohort().into()
     }
 
     /// Accepted clients less the exclusions.
     pub(crate) fn cohort(&self) -> Cohort {
         self.members().into_iter().collect()
-    }
-
-    /// The cohort of a round that is released: it does not change any more. The first
-    /// call hashes all of it, so it is for threads that may wait.
-    pub(crate) fn released_cohort(&self) -> &CohortTree {
-        self.released_cohort
-            .get_or_init(|| self.cohort().into_tree())
     }
 
     /// What the operator is shown.
@@ -209,7 +235,7 @@ impl Round {
             ring_bits: terms.ring_bits,
             min_cohort: terms.min_cohort,
             max_cohort: terms.max_cohort,
-            contributions: state.accepted.len() as u64,
+            contributions: state.accepted.count(),
             cohort_size: state.cohort_size,
             target_cohort: closing.and_then(|closing| closing.rule.target_cohort),
             closes_at: closing.and_then(|closing| closing.closes_at),
@@ -221,12 +247,26 @@ impl Round {
         self.state().phase = phase;
     }
 
+    /// Of a round that has ended: its clients are in storage, and there alone from now on.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        state.accepted = Accepted::Stored(state.accepted.count());
+    }
+
+    fn hold(&self, clients: BTreeMap<ClientId, Digest>) {
+        self.state().accepted = Accepted::Held(clients);
+    }
+
     fn accept(&self, client: ClientId, contribution: Digest) {
-        self.state().accepted.insert(client, contribution);
+        if let Accepted::Held(clients) = &mut self.state().accepted {
+            clients.insert(client, contribution);
+        }
     }
 
     fn forget(&self, client: &ClientId) {
-        self.state().accepted.remove(client);
+        if let Accepted::Held(clients) = &mut self.state().accepted {
+            clients.remove(client);
+        }
     }
 
     /// `excluded` is sorted: the enclave takes no others.
@@ -240,15 +280,21 @@ impl Round {
 
     /// Every accepted client with its contribution's digest.
     fn accepted(&self) -> BTreeMap<ClientId, Digest> {
-        self.state().accepted.clone()
+        self.state().accepted.held()
     }
 
     /// Accepted clients less the exclusions, with their contributions' digests.
     fn members(&self) -> BTreeMap<ClientId, Digest> {
+        self.less_the_exclusions(self.accepted())
+    }
+
+    fn less_the_exclusions(
+        &self,
+        mut clients: BTreeMap<ClientId, Digest>,
+    ) -> BTreeMap<ClientId, Digest> {
         let state = self.state();
-        let mut members = state.accepted.clone();
-        members.retain(|client, _| state.excluded.binary_search(client).is_err());
-        members
+        clients.retain(|client, _| state.excluded.binary_search(client).is_err());
+        clients
     }
 
     pub(crate) fn stored_state(&self, phase: Phase) -> Vec<u8> {
@@ -256,6 +302,7 @@ impl Round {
             sequence: self.sequence,
             phase,
             boundary_bytes: self.boundary.load(Ordering::Relaxed),
+            contributions: Some(self.contributions()),
         };
         serde_json::to_vec(&stored).unwrap_or_default()
     }

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
-use crate::round::{Round, RoundError};
+use crate::round::{RecentCohorts, Round, RoundError};
 use crate::schedule::Queue;
 use crate::storage::{Blob, Record, Storage, StorageError};
 use crate::upload::KeptUploads;
@@ -30,6 +30,8 @@ pub struct Rounds {
     pub(crate) kept_uploads: KeptUploads,
     /// What is to open by itself.
     pub(crate) schedule: Queue,
+    /// Who is in rounds that are released.
+    pub(crate) recent_cohorts: RecentCohorts,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
     loaded: AtomicBool,
@@ -59,6 +61,7 @@ impl Rounds {
             metrics,
             kept_uploads: KeptUploads::default(),
             schedule: Queue::default(),
+            recent_cohorts: RecentCohorts::default(),
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
             loaded: AtomicBool::new(false),
@@ -162,6 +165,9 @@ impl Rounds {
         let done = self.store_phase(round, phase).await;
         // What the enclave said holds even if it could not be written down.
         round.set_phase(phase);
+        if !round.is_in_progress() {
+            round.let_go();
+        }
         if !matches!(phase, Phase::Collecting | Phase::Releasing) {
             let released = phase == Phase::Released;
             let cohort_size = round.summary().cohort_size.filter(|_| released);

@@ -32,7 +32,7 @@ pub(super) async fn contribute(
     let mut pieces = Pieces::new(body.into_data_stream(), rounds.limits.body_piece);
     let checked = async {
         let (round, client) = named(&rounds, &round_id, &client_id)?;
-        check_before_reading(&round, &client)?;
+        check_before_reading(&rounds, &round, &client).await?;
         if let Some(announced) = announced(&headers) {
             check_announced(&round, announced)?;
         }
@@ -65,7 +65,7 @@ pub(super) async fn go_on(
         let Query(part) = part.map_err(|error| Problem::malformed(error.body_text()))?;
         let contribution = digest(&part.contribution)?;
         let (round, client) = named(&rounds, &round_id, &client_id)?;
-        check_before_reading(&round, &client)?;
+        check_before_reading(&rounds, &round, &client).await?;
         let kept = &rounds.kept_uploads;
         let begun = kept.take(round.id(), client, contribution, part.offset);
         let begun = begun.ok_or_else(|| UploadRejection::Offset {
@@ -122,9 +122,14 @@ fn digest(text: &str) -> Result<Digest, Problem> {
         .map_err(|error| Problem::malformed(format!("the contribution's digest: {error}")))
 }
 
-fn check_before_reading(round: &Round, client: &ClientId) -> Result<(), Problem> {
+async fn check_before_reading(
+    rounds: &Rounds,
+    round: &Round,
+    client: &ClientId,
+) -> Result<(), Problem> {
     // Who is in already may ask for the acceptance again, whatever the phase.
-    if round.contribution(client).is_none() {
+    let known = rounds.contribution(round, client).await;
+    if known.map_err(|error| Problem::storage(&error))?.is_none() {
         round.must_be_collecting()?;
         if round.is_full() {
             return Err(RoundError::Full(round.max_cohort()).into());

@@ -10,7 +10,6 @@ use sealsum_protocol::{ClientId, canonical};
 use super::answer::{Binary, Cbor};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
-use crate::storage::blocking;
 
 /// That a client is in the released sum exactly once, or that it is not.
 #[utoipa::path(get, path = "/v1/rounds/{round_id}/proofs/{client_id}", tag = "auditors", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`CohortProof`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -25,6 +24,6 @@ pub(super) async fn proof(
     if round.phase() != Phase::Released {
         return Err(Problem::not_released(round.phase()));
     }
-    let proof = blocking(move || round.released_cohort().prove(&client)).await;
+    let proof = rounds.released_cohort(&round).await?.prove(&client);
     Ok(Cbor(canonical::encode(&proof)))
 }

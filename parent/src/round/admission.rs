@@ -52,7 +52,8 @@ impl Rounds {
         header: &ContributionHeader,
     ) -> Result<Option<Signed<Acceptance>>, RoundError> {
         let digest = header.digest();
-        if round.contribution(&header.client).is_none() {
+        let known = self.contribution(round, &header.client).await?;
+        if known.is_none() {
             // An upload that was stored and never answered comes first.
             match self.settle(round, header.client).await {
                 Ok(_) => {}
@@ -61,7 +62,7 @@ impl Rounds {
                 Err(error) => return Err(error),
             }
         }
-        match round.contribution(&header.client) {
+        match self.contribution(round, &header.client).await? {
             None => Ok(None),
             Some(found) if found != digest => Err(RoundError::SecondContribution),
             Some(_) => {

@@ -12,7 +12,7 @@ use sealsum_protocol::{
     Command, Digest, Reply, RoundBinding, RoundEvidence, SignedRoundParams, canonical,
 };
 
-use super::{Round, RoundError};
+use super::{Accepted, Round, RoundError};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
 use crate::schedule::{Closing, ClosingRule, StoredClosing};
@@ -59,7 +59,7 @@ impl Rounds {
             self.next_sequence(),
             binding,
             Phase::Collecting,
-            BTreeMap::new(),
+            Accepted::Held(BTreeMap::new()),
         );
         if !closing.is_empty() {
             round.close_by(Closing::from_now(closing));

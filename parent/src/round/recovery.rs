@@ -13,7 +13,7 @@ use sealsum_protocol::{
 };
 
 use super::watch::Heard;
-use super::{Round, RoundError, StoredState};
+use super::{Accepted, Round, RoundError, StoredState};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
 use crate::schedule::StoredClosing;
@@ -46,12 +46,22 @@ impl Rounds {
         if evidence.binding.round_id() != id {
             return Err(damaged(Record::Evidence).into());
         }
-        let accepted = self.load_acceptances(id).await?;
+        let has_ended = !matches!(state.phase, Phase::Collecting | Phase::Releasing);
+        let accepted = match state.contributions {
+            // Not to be read at every start for ever.
+            Some(count) if has_ended => Accepted::Stored(count),
+            _ => Accepted::Held(self.load_acceptances(id).await?),
+        };
         let round = Round::new(state.sequence, evidence.binding, state.phase, accepted);
         round
             .boundary
             .store(state.boundary_bytes, Ordering::Relaxed);
         self.load_end(&round).await?;
+        match (round.is_in_progress(), round.holds_its_clients()) {
+            (true, false) => round.hold(self.load_acceptances(id).await?),
+            (false, true) => round.let_go(),
+            _ => {}
+        }
         if let Some(stored) = self.storage.record(id, Record::ClosingRule).await? {
             let closing = StoredClosing::decode(&stored);
             round.close_by(closing.ok_or_else(|| damaged(Record::ClosingRule))?);
@@ -59,7 +69,7 @@ impl Rounds {
         Ok(round)
     }
 
-    async fn load_acceptances(
+    pub(super) async fn load_acceptances(
         &self,
         id: RoundId,
     ) -> Result<BTreeMap<ClientId, Digest>, RoundError> {
@@ -104,8 +114,10 @@ impl Rounds {
             return Ok(());
         }
         if let Some(close) = self.stored_close(round).await? {
+            let size = round
+                .contributions()
+                .saturating_sub(close.excluded.len() as u64);
             round.fix_exclusions(close.excluded);
-            let size = round.cohort().size();
             round.fix_cohort_size(u32::try_from(size).unwrap_or(u32::MAX));
         }
         if let Some(stored) = self.storage.record(round.id, Record::Receipt).await?

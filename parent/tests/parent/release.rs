@@ -83,6 +83,40 @@ async fn a_closed_round_publishes_aggregate_receipt_and_proofs() {
 }
 
 #[tokio::test]
+async fn who_is_in_a_round_that_has_ended_is_known_before_and_after_a_restart() {
+    for (end, phase) in [("close", "released"), ("abort", "aborted")] {
+        let mut stage = Stage::new().await;
+        let round = stage.open(Intake::Presum, DIMENSION).await;
+        let mut acceptances = Vec::new();
+        for client in [1, 2, 3, 5] {
+            let contribution = Contribution::new(round, client, DIMENSION);
+            acceptances.push(stage.put(&contribution).await.body);
+        }
+        stage.post(&format!("/v1/rounds/{round}/{end}")).await;
+        for _ in 0..2 {
+            let summary = stage.get(&format!("/v1/rounds/{round}")).await.json();
+            assert_eq!(
+                (&summary["phase"], &summary["contributions"]),
+                (&phase.into(), &4.into())
+            );
+            let mut again = Contribution::new(round, 2, DIMENSION);
+            assert_eq!(stage.put(&again).await.body, acceptances[1]);
+            again.header.sealed = vec![5; 20].into();
+            let other = stage.put(&again).await;
+            other.refused_with(409, "second_contribution");
+            let late = Contribution::new(round, 6, DIMENSION);
+            stage.put(&late).await.refused_with(409, "wrong_phase");
+            if phase == "released" {
+                let member = Contribution::new(round, 5, DIMENSION).header.digest();
+                assert_eq!(membership(&stage, round, 5).await, Membership::In(member));
+                assert_eq!(membership(&stage, round, 4).await, Membership::Out);
+            }
+            stage.restart_parent().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_cohort_below_the_minimum_goes_on_collecting() {
     for intake in [Intake::Stream, Intake::Presum] {
         let stage = Stage::new().await;
