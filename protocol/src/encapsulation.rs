@@ -211,9 +211,6 @@ pub enum SealError {
     /// The key agreement gave no usable secret.
     #[error("the key agreement with the enclave's key failed")]
     Hpke,
-    /// The update was encoded for other parameters than this round's.
-    #[error("the update was encoded for another round's parameters")]
-    OtherLayout,
     /// The update can't be encoded.
     #[error(transparent)]
     Encode(#[from] crate::fixed::EncodeError),

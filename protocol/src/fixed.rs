@@ -10,11 +10,12 @@
 
 mod encoding;
 mod quantize;
+mod single;
 mod step;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-pub use self::encoding::{Encoding, Number};
+pub use self::encoding::{Encoding, Number, PIECE_ELEMENTS};
 use crate::params::{AggregationRule, RoundTerms};
 use crate::ring::RingVector;
 
@@ -123,6 +124,9 @@ pub enum EncodeError {
         /// The update's norm, in steps.
         norm: u128,
     },
+    /// More elements than one seed masks, which no planned round has.
+    #[error(transparent)]
+    PastTheKeystream(#[from] crate::mask::PastTheKeystream),
 }
 
 #[cfg(test)]

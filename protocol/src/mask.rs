@@ -93,11 +93,29 @@ impl Mask {
         index: u64,
         block: &mut RingVector,
     ) -> Result<(), PastTheKeystream> {
-        let start = first_keystream_block(index, block.len(), self.bits)?;
+        let first = index.checked_mul(BLOCK_ELEMENTS).ok_or(PastTheKeystream)?;
+        self.mix_from::<SUB>(first, block)
+    }
+
+    /// Adds the mask of the elements from `first` on, a multiple of four, to those in `piece`.
+    pub(crate) fn wrapping_add_from(
+        &mut self,
+        first: u64,
+        piece: &mut RingVector,
+    ) -> Result<(), PastTheKeystream> {
+        self.mix_from::<false>(first, piece)
+    }
+
+    fn mix_from<const SUB: bool>(
+        &mut self,
+        first: u64,
+        piece: &mut RingVector,
+    ) -> Result<(), PastTheKeystream> {
+        let start = keystream_block(first, piece.len(), self.bits)?;
         let low = self.bits.low_mask();
-        match block.lanes_mut() {
-            Lanes::Narrow(lanes) => self.keystream.pour(start, Mix::<SUB, _> { lanes, low }),
-            Lanes::Wide(lanes) => self.keystream.pour(start, Mix::<SUB, _> { lanes, low }),
+        match piece.lanes_mut() {
+            Lanes::Narrow(lanes) => self.keystream.pour(start, Mix::<SUB, u32> { lanes, low }),
+            Lanes::Wide(lanes) => self.keystream.pour(start, Mix::<SUB, u64> { lanes, low }),
         }
         Ok(())
     }
@@ -121,18 +139,11 @@ impl<const SUB: bool, L: Lane> Sink for Mix<'_, SUB, L> {
     }
 }
 
-/// The 16 bytes of keystream at which `len` elements from block `index` on begin. Each block of a
-/// vector begins with such 16 bytes, whatever the lane.
-pub(crate) fn first_keystream_block(
-    index: u64,
-    len: usize,
-    bits: RingBits,
-) -> Result<u32, PastTheKeystream> {
+/// The 16 bytes of keystream at which `len` elements from `first` on begin. Each fourth element begins
+/// with such 16 bytes, whatever the lane.
+fn keystream_block(first: u64, len: usize, bits: RingBits) -> Result<u32, PastTheKeystream> {
     let lane = bits.lane_bytes();
-    let start = index
-        .checked_mul(BLOCK_ELEMENTS)
-        .and_then(|elements| elements.checked_mul(lane))
-        .ok_or(PastTheKeystream)?;
+    let start = first.checked_mul(lane).ok_or(PastTheKeystream)?;
     let bytes = u64::try_from(len)
         .ok()
         .and_then(|len| len.checked_mul(lane))

@@ -9,6 +9,8 @@
 
 mod groups;
 
+use zeroize::Zeroize as _;
+
 use crate::RingBits;
 use crate::block::packed_bytes;
 use crate::ring::{Lanes, RingVector, wrapping_mix_words};
@@ -29,14 +31,14 @@ pub fn pack_into(block: &RingVector, bytes: &mut Vec<u8>) {
     bytes.reserve(bytes_of(block));
     match block.lanes() {
         Lanes::Narrow(lanes) if block.bits().get() == 32 => {
-            bytes.extend(lanes.iter().flat_map(|lane| lane.to_le_bytes()));
+            append(lanes, u32::to_le_bytes, bytes);
         }
         Lanes::Narrow(lanes) => {
             let start = bytes.len();
             bytes.resize(start.saturating_add(bytes_of(block)), 0);
             groups::pack(lanes, block.bits(), bytes.split_at_mut(start).1);
         }
-        Lanes::Wide(lanes) => bytes.extend(lanes.iter().flat_map(|lane| lane.to_le_bytes())),
+        Lanes::Wide(lanes) => append(lanes, u64::to_le_bytes, bytes),
     }
 }
 
@@ -90,6 +92,23 @@ pub fn add_packed(sum: &mut RingVector, bytes: &[u8]) -> Result<(), UnpackError>
     }
     Ok(())
 }
+
+/// Appends whole lanes by runs: a vector that grows by one lane after the other asks each time whether
+/// it has room.
+fn append<L: Copy, const N: usize>(lanes: &[L], bytes_of: fn(L) -> [u8; N], bytes: &mut Vec<u8>) {
+    let mut run = [[0; N]; RUN];
+    for lanes in lanes.chunks(RUN) {
+        let (now, _) = run.split_at_mut(lanes.len());
+        for (to, lane) in now.iter_mut().zip(lanes) {
+            *to = bytes_of(*lane);
+        }
+        bytes.extend_from_slice(now.as_flattened());
+    }
+    run.as_flattened_mut().zeroize();
+}
+
+/// At most 4 KiB, which stay in a processor's nearest cache.
+const RUN: usize = 512;
 
 fn words<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
     bytes.as_chunks().0.iter().copied()

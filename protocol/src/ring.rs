@@ -8,6 +8,7 @@
 #![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]
 
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
@@ -103,18 +104,65 @@ crate::secret!(RingVector);
 
 #[derive(Zeroize)]
 pub(crate) enum Lanes {
-    Narrow(Vec<u32>),
-    Wide(Vec<u64>),
+    Narrow(Elements<u32>),
+    Wide(Elements<u64>),
 }
+
+/// Elements in memory. Zeros begin with a line of the cache, so that a processor's vectors lie across
+/// none: each that does takes twice the time.
+#[derive(Zeroize)]
+pub(crate) struct Elements<L: Zeroize> {
+    held: Vec<L>,
+    #[zeroize(skip)]
+    start: usize,
+}
+crate::secret!(Elements<u32>);
+
+impl<L: Copy + Default + Zeroize> Elements<L> {
+    fn zeros(len: usize) -> Self {
+        let spare = LINE_BYTES / size_of::<L>();
+        let mut held = vec![L::default(); len.saturating_add(spare)];
+        // Where it can't be said, anywhere is right.
+        let start = held.as_ptr().align_offset(LINE_BYTES).min(spare);
+        held.truncate(start.saturating_add(len));
+        Self { held, start }
+    }
+}
+
+impl<L: Zeroize> FromIterator<L> for Elements<L> {
+    fn from_iter<I: IntoIterator<Item = L>>(elements: I) -> Self {
+        let held = elements.into_iter().collect();
+        Self { held, start: 0 }
+    }
+}
+
+impl<L: Zeroize> Deref for Elements<L> {
+    type Target = [L];
+
+    #[inline]
+    fn deref(&self) -> &[L] {
+        self.held.split_at(self.start).1
+    }
+}
+
+impl<L: Zeroize> DerefMut for Elements<L> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [L] {
+        self.held.split_at_mut(self.start).1
+    }
+}
+
+/// Of each processor that the cipher has its own code for.
+const LINE_BYTES: usize = 64;
 
 impl RingVector {
     /// `len` zeros.
     #[must_use]
     pub fn zeros(bits: RingBits, len: usize) -> Self {
         let lanes = if bits.get() <= 32 {
-            Lanes::Narrow(vec![0; len])
+            Lanes::Narrow(Elements::zeros(len))
         } else {
-            Lanes::Wide(vec![0; len])
+            Lanes::Wide(Elements::zeros(len))
         };
         Self { bits, lanes }
     }
@@ -192,12 +240,12 @@ impl RingVector {
         let low = self.bits.low_mask();
         match (&mut self.lanes, &other.lanes) {
             (Lanes::Narrow(a), Lanes::Narrow(b)) => {
-                for (a, b) in a.iter_mut().zip(b) {
+                for (a, b) in a.iter_mut().zip(b.iter()) {
                     *a = narrow(*a, *b) & low as u32;
                 }
             }
             (Lanes::Wide(a), Lanes::Wide(b)) => {
-                for (a, b) in a.iter_mut().zip(b) {
+                for (a, b) in a.iter_mut().zip(b.iter()) {
                     *a = wide(*a, *b) & low;
                 }
             }

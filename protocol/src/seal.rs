@@ -19,6 +19,7 @@
 
 use serde_bytes::ByteBuf;
 
+use crate::block::BLOCK_ELEMENTS;
 use crate::commitment::{Commitment, CommitmentBuilder};
 use crate::contribution::{ContributionHeader, MaskedUpdate};
 use crate::encapsulation::{Encapsulation, SealError};
@@ -36,7 +37,7 @@ pub struct Sealed {
 }
 
 /// Encodes the update, masks it under the encapsulation's seed and seals its weight: one pass,
-/// a block at a time.
+/// a piece at a time.
 ///
 /// # Errors
 /// [`SealError::Encode`] if the update can't be encoded, [`SealError::Hpke`] if sealing fails;
@@ -46,18 +47,21 @@ pub fn seal<V: Number>(
     update: Encoding<'_, V>,
 ) -> Result<Sealed, SealError> {
     let (layout, weight) = (update.layout(), update.weight());
-    let mut mask = encapsulation.seed().expand(layout.bits());
     let mut commitment = CommitmentBuilder::masked_update();
     let mut body = Vec::with_capacity(usize::try_from(layout.total_bytes()).unwrap_or(0));
-    let clamped = update.for_each_block(|index, block| {
-        mask.wrapping_add_to(index, block)
-            .map_err(|_| SealError::OtherLayout)?;
-        let before = body.len();
-        pack_into(block, &mut body);
-        commitment.push(body.split_at(before).1);
+    let mut committed = 0;
+    let clamped = update.for_each_masked_piece(encapsulation.seed(), |first, piece| {
+        pack_into(piece, &mut body);
+        // Blocks are committed to, and the last one may end within a piece.
+        let done = u64::try_from(piece.len())
+            .unwrap_or(0)
+            .saturating_add(first);
+        if done.is_multiple_of(BLOCK_ELEMENTS) || done == layout.dimension() {
+            commitment.push(body.split_at(committed).1);
+            committed = body.len();
+        }
         Ok::<_, SealError>(())
     })?;
-    drop(mask);
     let commitment = Commitment(commitment.root());
     let (round_id, client) = (encapsulation.round_id(), encapsulation.client());
     let (encapsulated_key, sealed) = encapsulation.seal_header(&commitment, weight)?;

@@ -97,7 +97,7 @@ fn a_value_at_the_clip_is_not_beyond_it_and_errors_count_over_all_blocks() {
     let encode = |values: &[f64]| {
         let update = Encoding::new(&params, values, 1, OutOfRange::Refuse, &seed)?;
         assert_eq!(update.weight(), 1);
-        update.for_each_block(|_, _| Ok(()))
+        update.for_each_piece(|_, _| Ok(()))
     };
     let mut values = vec![0.0; 16_390];
     (values[0], values[16_389]) = (1.0, -1.0);

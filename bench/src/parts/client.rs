@@ -29,12 +29,10 @@ pub(crate) fn client<V: Number + From<f32> + 'static>(
         ours: Box::new(move || {
             let rounding = RoundingSeed::new([9; 32]);
             let update = Encoding::new(&params, &values, 1, OutOfRange::Clamp, &rounding);
-            let mut mask = seed.expand(params.layout().bits());
             masked.clear();
             let clamped = update.and_then(|update| {
-                update.for_each_block(|index, block| {
-                    assert!(mask.wrapping_add_to(index, block).is_ok());
-                    pack_into(block, &mut masked);
+                update.for_each_masked_piece(&seed, |_, piece| {
+                    pack_into(piece, &mut masked);
                     Ok::<_, EncodeError>(())
                 })
             });

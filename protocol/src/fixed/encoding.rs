@@ -1,6 +1,6 @@
-//! Encoding: a client's update into the ring, one block after the other.
+//! Encoding: a client's update into the ring, one piece after the other.
 //!
-//! No more than one block of it is there at any time, and it is handed over where it is made: a
+//! No more than one piece of it is there at any time, and it is handed over where it is made: a
 //! vector of a hundred million elements has no second copy of its own in clear.
 
 // Indices below the vector's length.
@@ -8,15 +8,16 @@
 
 use zeroize::Zeroizing;
 
-use super::quantize::{Bounds, Clamp, Quantize};
+use super::quantize::{Bounds, Quantize, Width};
+use super::single::{AtRandom, Staged};
 use super::{EncodeError, OutOfRange, RoundingSeed, square};
-use crate::block::{BLOCK_ELEMENTS, BlockLayout};
-use crate::mask::{Keystream, on_this_processor};
+use crate::block::BlockLayout;
+use crate::mask::{Keystream, Mask, MaskSeed, on_this_processor};
 use crate::params::{RoundParams, Rounding};
 use crate::ring::{Lane, Lanes, RingVector};
 
 /// A floating-point number of an update.
-pub trait Number: Copy + Into<f64> + Clamp {}
+pub trait Number: Copy + Into<f64> + Width {}
 impl Number for f32 {}
 impl Number for f64 {}
 
@@ -29,7 +30,10 @@ pub struct Encoding<'a, V = f64> {
     bounds: Bounds,
     l2_bound: Option<u64>,
     out_of_range: OutOfRange,
+    at_random: AtRandom,
     rounding: Option<Keystream>,
+    mask: Option<Mask>,
+    staged: Zeroizing<Staged>,
 }
 crate::secret!(Encoding<'_, f64>);
 
@@ -81,7 +85,10 @@ impl<'a, V: Number> Encoding<'a, V> {
             bounds,
             l2_bound: None,
             out_of_range: OutOfRange::Clamp,
+            at_random: AtRandom::new(&bounds),
             rounding: (rounding == Rounding::Stochastic).then(|| Keystream::new(&seed.0)),
+            mask: None,
+            staged: Zeroizing::new(Staged::EMPTY),
         }
     }
 
@@ -97,34 +104,57 @@ impl<'a, V: Number> Encoding<'a, V> {
         self.bounds.weight
     }
 
-    /// Gives each block to `each`, which may change it; how many elements were beyond the clip
-    /// and clamped. The L2 norm is known, and refused, after the last block only.
+    /// As [`Self::for_each_piece`], each piece masked.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn for_each_masked_piece<E: From<EncodeError>>(
+        mut self,
+        seed: &MaskSeed,
+        each: impl FnMut(u64, &mut RingVector) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        self.mask = Some(seed.expand(self.layout.bits()));
+        self.for_each_piece(each)
+    }
+
+    /// Gives each piece of [`PIECE_ELEMENTS`], the last of fewer, to `each`, which may change it, with
+    /// the place of its first element; how many elements were beyond the clip and clamped. The L2
+    /// norm is known, and refused, after the last piece only.
     ///
     /// # Errors
     /// [`EncodeError`]: the update's owner is told which element, which bound. Or what `each` errs with.
-    pub fn for_each_block<E: From<EncodeError>>(
+    pub fn for_each_piece<E: From<EncodeError>>(
         mut self,
         mut each: impl FnMut(u64, &mut RingVector) -> Result<(), E>,
     ) -> Result<u64, E> {
         let mut clamped = 0;
         let mut norm_squared = 0_u128;
-        let mut block = Zeroizing::new(RingVector::zeros(self.layout.bits(), 0));
-        let values = self.values.chunks(BLOCK_ELEMENTS as usize);
-        for (index, values) in (0_u32..).zip(values) {
-            if block.len() != values.len() {
-                block = Zeroizing::new(RingVector::zeros(self.layout.bits(), values.len()));
+        let bits = self.layout.bits();
+        let mut piece = Zeroizing::new(RingVector::zeros(bits, 0));
+        let values = self.values.chunks(PIECE_ELEMENTS as usize);
+        for (index, values) in (0..).zip(values) {
+            let first = index * PIECE_ELEMENTS;
+            if piece.len() != values.len() {
+                piece = Zeroizing::new(RingVector::zeros(bits, values.len()));
             }
-            let beyond = self.encode(index, values, &mut block);
+            let beyond = match piece.lanes_mut() {
+                Lanes::Narrow(lanes) => self.quantize(first, values, lanes),
+                Lanes::Wide(lanes) => self.quantize(first, values, lanes),
+            };
             if beyond > 0 {
-                self.find_fault(index, values)?;
+                self.find_fault(first, values)?;
                 clamped += beyond;
             }
             if self.l2_bound.is_some() {
-                norm_squared = block
+                norm_squared = piece
                     .signed()
                     .fold(norm_squared, |sum, value| sum.saturating_add(square(value)));
             }
-            each(index.into(), &mut block)?;
+            if let Some(mask) = &mut self.mask {
+                mask.wrapping_add_from(first, &mut piece)
+                    .map_err(EncodeError::from)?;
+            }
+            each(first, &mut piece)?;
         }
         match self.l2_bound {
             Some(bound) if norm_squared > u128::from(bound) * u128::from(bound) => {
@@ -139,35 +169,30 @@ impl<'a, V: Number> Encoding<'a, V> {
     }
 
     /// How many elements are beyond the clip, or no numbers.
-    fn encode(&mut self, index: u32, values: &[V], block: &mut RingVector) -> u64 {
-        match block.lanes_mut() {
-            Lanes::Narrow(lanes) => self.quantize(index, values, lanes),
-            Lanes::Wide(lanes) => self.quantize(index, values, lanes),
-        }
-    }
-
-    fn quantize<L: Lane>(&mut self, index: u32, values: &[V], lanes: &mut [L]) -> u64 {
+    fn quantize<L: Lane>(&mut self, first: u64, values: &[V], lanes: &mut [L]) -> u64 {
         let mut beyond = 0;
         let quantize = Quantize {
             values,
             lanes,
             low: self.layout.bits().low_mask(),
             bounds: self.bounds,
+            at_random: self.at_random,
             beyond: &mut beyond,
+            staged: &mut self.staged,
         };
         match &mut self.rounding {
-            // Below 2^18 blocks of 2^12, so this is below 2^30.
-            Some(stream) => stream.pour(index * ROUNDING_BLOCKS, quantize),
+            // Four words in a block of the cipher, and below 2^32 elements.
+            Some(stream) => stream.pour((first / 4) as u32, quantize),
             None => on_this_processor(quantize),
         }
         beyond
     }
 
-    /// The first element of this block that is at fault, if one is.
-    fn find_fault(&self, block: u32, values: &[V]) -> Result<(), EncodeError> {
+    /// The first element of these that is at fault, if one is.
+    fn find_fault(&self, first: u64, values: &[V]) -> Result<(), EncodeError> {
         let Bounds { scale, clip, .. } = self.bounds;
         let refuse = self.out_of_range == OutOfRange::Refuse;
-        for (index, value) in (u64::from(block) * BLOCK_ELEMENTS..).zip(values) {
+        for (index, value) in (first..).zip(values) {
             let value: f64 = (*value).into();
             if !value.is_finite() {
                 return Err(EncodeError::NotFinite { index });
@@ -181,5 +206,6 @@ impl<'a, V: Number> Encoding<'a, V> {
     }
 }
 
-/// A block's 16,384 words of the rounding stream, in blocks of the cipher.
-const ROUNDING_BLOCKS: u32 = 4096;
+/// Elements that are encoded, masked and packed at a time, while a processor's nearest cache has them.
+/// A quarter of a block, so that pieces end on bytes and begin with 16 bytes of keystream.
+pub const PIECE_ELEMENTS: u64 = 4096;

@@ -7,7 +7,10 @@
 // Bit tricks on floats below 2^51; the ring's arithmetic wraps on purpose.
 #![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]
 
+use core::hint::black_box;
+
 use super::Number;
+use super::single::{self, AtRandom, STAGED, Staged, ToNearest};
 use super::step::{Step, step};
 use crate::mask::{Sink, Work};
 use crate::params::RoundTerms;
@@ -30,8 +33,10 @@ impl Bounds {
         }
     }
 
-    fn way(&self) -> Way {
-        if self.clip <= USUAL_CLIP && self.weight == 1 {
+    fn way<V: Width>(&self) -> Way {
+        if V::SINGLE && self.clip <= single::CLIP {
+            Way::Single
+        } else if self.clip <= USUAL_CLIP && self.weight == 1 {
             Way::Usual
         } else if self.clip <= WIDE_CLIP {
             Way::Wide
@@ -43,6 +48,8 @@ impl Bounds {
 
 /// How much care the numbers need.
 enum Way {
+    /// As 32-bit floats.
+    Single,
     /// None: beside 2^20 a dither of 32 bits still fits the 53 of a float. And there is no weight.
     Usual,
     /// Sums may be rounded, integers are exact.
@@ -59,46 +66,90 @@ pub(super) struct Quantize<'a, V, L> {
     pub(super) bounds: Bounds,
     /// Counts the elements beyond the clip, and those that are no numbers.
     pub(super) beyond: &'a mut u64,
+    /// What 32-bit floats are rounded with. Made beforehand: it takes as long as some dozens of them.
+    pub(super) at_random: AtRandom,
+    /// Room for 32-bit floats, that whoever lends it erases.
+    pub(super) staged: &'a mut Staged,
 }
 
 /// Rounds at random: the keystream is the rounding stream.
 impl<V: Number, L: Lane> Sink for Quantize<'_, V, L> {
     #[inline(always)]
     fn take(&mut self, keystream: &[u8]) -> bool {
-        let words = keystream.as_chunks().0;
-        let count = words.len().min(self.values.len()).min(self.lanes.len());
+        let count = keystream
+            .as_chunks::<4>()
+            .0
+            .len()
+            .min(self.values.len())
+            .min(self.lanes.len());
         let (values, later_values) = self.values.split_at(count);
         let (lanes, later_lanes) = core::mem::take(&mut self.lanes).split_at_mut(count);
-        let dithered = lanes.iter_mut().zip(values).zip(words);
-        let beyond = match self.bounds.way() {
-            Way::Usual => self.round_at_random::<true>(dithered),
-            Way::Wide => self.round_at_random::<false>(dithered),
-            Way::Slow => {
-                let mut beyond = 0;
-                for ((lane, value), word) in dithered {
-                    let word = Some(u32::from_le_bytes(*word));
-                    *lane = slowly(*value, word, &self.bounds, self.low, &mut beyond);
-                }
-                beyond
-            }
+        // Unknown each time, so that compilers keep nothing that follows from them in registers from
+        // one time to the next: the cipher's keys and blocks need these, and without them it has been
+        // seen to be half as fast.
+        let mut now = Quantize {
+            values,
+            lanes,
+            bounds: self.bounds,
+            at_random: black_box(self.at_random),
+            low: self.low,
+            beyond: self.beyond,
+            staged: self.staged,
         };
-        *self.beyond += beyond;
+        now.round(Some(keystream));
         self.values = later_values;
         self.lanes = later_lanes;
         !self.lanes.is_empty() && !self.values.is_empty()
     }
 }
 
+/// Rounds to nearest.
+impl<V: Number, L: Lane> Work for Quantize<'_, V, L> {
+    #[inline(always)]
+    fn run(mut self) {
+        self.round(None);
+    }
+}
+
 impl<V: Number, L: Lane> Quantize<'_, V, L> {
     #[inline(always)]
-    fn round_at_random<'b, const USUAL: bool>(
-        &self,
-        dithered: impl Iterator<Item = ((&'b mut L, &'b V), &'b [u8; 4])>,
-    ) -> u64
-    where
-        V: 'b,
-        L: 'b,
-    {
+    fn round(&mut self, words: Option<&[u8]>) {
+        let beyond = match (self.bounds.way::<V>(), words) {
+            (Way::Single, Some(words)) => self.round_singles_at_random(words),
+            (Way::Single, None) => self.round_singles_to_nearest(),
+            (Way::Usual, Some(words)) => self.round_at_random::<true>(words),
+            (Way::Usual, None) => self.round_to_nearest::<true>(),
+            (Way::Wide, Some(words)) => self.round_at_random::<false>(words),
+            (Way::Wide, None) => self.round_to_nearest::<false>(),
+            (Way::Slow, words) => self.round_slowly(words),
+        };
+        *self.beyond += beyond;
+    }
+
+    #[inline(always)]
+    fn round_singles_at_random(&mut self, words: &[u8]) -> u64 {
+        let round = self.at_random;
+        let weight = (self.bounds.weight, self.low);
+        let values = self.values.chunks(STAGED).zip(words.chunks(STAGED * 4));
+        let mut beyond = 0;
+        for (lanes, (values, words)) in self.lanes.chunks_mut(STAGED).zip(values) {
+            beyond += round.round(values, words, lanes, weight, self.staged);
+        }
+        beyond
+    }
+
+    #[inline(always)]
+    fn round_singles_to_nearest(&mut self) -> u64 {
+        let round = ToNearest::new(&self.bounds);
+        let (weight, mut beyond) = (self.bounds.weight, 0);
+        for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+            *lane = L::weighed(round.round(value.single(), &mut beyond), weight, self.low);
+        }
+        beyond.into()
+    }
+
+    #[inline(always)]
+    fn round_at_random<const USUAL: bool>(&mut self, words: &[u8]) -> u64 {
         let Bounds {
             scale,
             clip,
@@ -110,12 +161,9 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
         // All of it 2^32 times as large, so that the dither is an integer.
         let (scale, clip, magic) = (scale * TWO_TO_32, clip * TWO_TO_32, MAGIC * TWO_TO_32);
         let mut beyond = 0;
-        for ((lane, value), word) in dithered {
-            let clipped = if USUAL {
-                value.clamp_as_it_is(scale, clip, &mut beyond)
-            } else {
-                clamp((*value).into() * scale, clip, &mut beyond)
-            };
+        let values = self.values.iter().zip(words.as_chunks().0);
+        for (lane, (value, word)) in self.lanes.iter_mut().zip(values) {
+            let clipped = clamp((*value).into() * scale, clip, &mut beyond);
             let sum = clipped + f64::from(u32::from_le_bytes(*word));
             let sum = if USUAL || sum < highest { sum } else { highest };
             let nearest = sum + magic;
@@ -125,28 +173,8 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
         }
         beyond.into()
     }
-}
 
-/// Rounds to nearest, half away from zero.
-impl<V: Number, L: Lane> Work for Quantize<'_, V, L> {
-    #[inline(always)]
-    fn run(mut self) {
-        let beyond = match self.bounds.way() {
-            Way::Usual => self.round_to_nearest::<true>(),
-            Way::Wide => self.round_to_nearest::<false>(),
-            Way::Slow => {
-                let mut beyond = 0;
-                for (lane, value) in self.lanes.iter_mut().zip(self.values) {
-                    *lane = slowly(*value, None, &self.bounds, self.low, &mut beyond);
-                }
-                beyond
-            }
-        };
-        *self.beyond += beyond;
-    }
-}
-
-impl<V: Number, L: Lane> Quantize<'_, V, L> {
+    /// Half away from zero.
     #[inline(always)]
     fn round_to_nearest<const USUAL: bool>(&mut self) -> u64 {
         let Bounds {
@@ -157,11 +185,7 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
         let weight = if USUAL { 1 } else { weight };
         let mut beyond = 0;
         for (lane, value) in self.lanes.iter_mut().zip(self.values) {
-            let clipped = if USUAL {
-                value.clamp_as_it_is(scale, clip, &mut beyond)
-            } else {
-                clamp((*value).into() * scale, clip, &mut beyond)
-            };
+            let clipped = clamp((*value).into() * scale, clip, &mut beyond);
             let nearest = clipped + MAGIC;
             // The sum rounds a half to even, which is towards zero for every other one.
             let half = 0.5_f64.copysign(clipped);
@@ -170,6 +194,17 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
             *lane = L::weighed(integer(away, MAGIC), weight, self.low);
         }
         beyond.into()
+    }
+
+    fn round_slowly(&mut self, words: Option<&[u8]>) -> u64 {
+        let mut words = words.map(|words| words.as_chunks().0.iter());
+        let mut beyond = 0;
+        for (lane, value) in self.lanes.iter_mut().zip(self.values) {
+            let word = words.as_mut().and_then(Iterator::next);
+            let word = word.map(|word| u32::from_le_bytes(*word));
+            *lane = slowly(*value, word, &self.bounds, self.low, &mut beyond);
+        }
+        beyond
     }
 }
 
@@ -183,29 +218,29 @@ fn clamp(scaled: f64, clip: f64, beyond: &mut u32) -> f64 {
     clipped
 }
 
-/// Scales and clips in the value's own type: of 32-bit floats twice as many go into a vector.
-///
-/// Exact if `scale` is a power of two not below 1 and `clip` an integer of 24 bits times one.
-pub trait Clamp: Copy {
-    /// The clipped value; `beyond` counts those that were beyond the clip, or no numbers.
-    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64;
+/// How many bits a number has.
+pub trait Width: Copy {
+    /// 32.
+    const SINGLE: bool;
+    /// The number as one of 32 bits, which it is if `SINGLE`.
+    fn single(self) -> f32;
 }
 
-impl Clamp for f64 {
+impl Width for f64 {
+    const SINGLE: bool = false;
+
     #[inline(always)]
-    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64 {
-        clamp(self * scale, clip, beyond)
+    fn single(self) -> f32 {
+        self as f32
     }
 }
 
-impl Clamp for f32 {
+impl Width for f32 {
+    const SINGLE: bool = true;
+
     #[inline(always)]
-    fn clamp_as_it_is(self, scale: f64, clip: f64, beyond: &mut u32) -> f64 {
-        let (scaled, clip) = (self * scale as f32, clip as f32);
-        let below = if scaled < clip { scaled } else { clip };
-        let clipped = if below > -clip { below } else { -clip };
-        *beyond += u32::from(clipped != scaled);
-        f64::from(clipped)
+    fn single(self) -> f32 {
+        self
     }
 }
 

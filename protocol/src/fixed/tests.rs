@@ -22,7 +22,7 @@ fn encode<V: Number>(
     let params = RoundParams::new(terms).unwrap();
     let mut elements = Vec::new();
     let clamped = Encoding::new(&params, values, weight, out, &RoundingSeed::new(SEED))?
-        .for_each_block(|_, block| {
+        .for_each_piece(|_, block| {
             elements.extend(block.signed());
             Ok::<_, EncodeError>(())
         })?;
@@ -192,7 +192,7 @@ fn lax<V: Number>(
     let layout = BlockLayout::new(values.len() as u64, bits);
     let seed = RoundingSeed::new(SEED);
     let encoding = Encoding::unplanned(values, layout, bounds, rounding, &seed);
-    let clamped = encoding.for_each_block(|_, block| {
+    let clamped = encoding.for_each_piece(|_, block| {
         elements.extend(block.signed());
         Ok::<_, EncodeError>(())
     })?;
@@ -249,6 +249,49 @@ fn what_is_no_number_is_found_wherever_it_stands() {
                 let refused = encode(terms(), &values, 1, out).err();
                 assert_eq!(refused, Some(EncodeError::NotFinite { index: at as u64 }));
             }
+        }
+    }
+}
+
+#[test]
+fn masked_pieces_are_the_encoded_vector_under_the_mask_of_its_blocks() {
+    let mask = crate::MaskSeed::new(&[8; 32]);
+    for bits in [8, 20, 32, 64] {
+        for length in [1, 4095, 4096, 4097, 16_384, 16_385, 40_001] {
+            let mut terms = terms();
+            (terms.ring_bits, terms.dimension) = (RingBits::new(bits).unwrap(), length);
+            (terms.fractional_bits, terms.clip, terms.max_cohort) = (2, 4, 10);
+            let params = RoundParams::new(terms).unwrap();
+            let values: Vec<f32> = (0..length).map(|i| (i as f32 * 0.37).sin()).collect();
+            let seed = RoundingSeed::new(SEED);
+            let encoding = || Encoding::new(&params, &values, 1, OutOfRange::Clamp, &seed).unwrap();
+
+            let mut pieces = Vec::new();
+            let each = |first, piece: &mut RingVector| {
+                assert_eq!(first, pieces.len() as u64);
+                pieces.extend(piece.signed());
+                Ok::<_, EncodeError>(())
+            };
+            encoding().for_each_masked_piece(&mask, each).unwrap();
+
+            let mut plain = Vec::new();
+            let each = |_, piece: &mut RingVector| {
+                plain.extend(piece.signed());
+                Ok::<_, EncodeError>(())
+            };
+            encoding().for_each_piece(each).unwrap();
+            assert_ne!(plain, pieces);
+            let mut mask = mask.expand(params.layout().bits());
+            let blocks = plain.chunks(16_384).zip(0..).flat_map(|(block, index)| {
+                let elements = block.iter().copied();
+                let mut block = RingVector::from_signed(params.layout().bits(), elements);
+                mask.wrapping_add_to(index, &mut block).unwrap();
+                block.signed().collect::<Vec<_>>()
+            });
+            assert!(
+                pieces.iter().copied().eq(blocks),
+                "{bits} bits, {length} elements"
+            );
         }
     }
 }

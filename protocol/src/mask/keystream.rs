@@ -79,13 +79,17 @@ impl<S> BlockSizeUser for Pour<S> {
 impl<S: Sink> StreamCipherClosure for Pour<S> {
     #[inline(always)]
     fn call<B: StreamCipherBackend<BlockSize = Self::BlockSize>>(mut self, backend: &mut B) {
-        let mut blocks = ParBlocks::<B>::default();
+        let mut blocks = Lines(ParBlocks::<B>::default());
         loop {
-            backend.gen_par_ks_blocks(&mut blocks);
-            if !self.0.take(blocks.as_flattened()) {
+            backend.gen_par_ks_blocks(&mut blocks.0);
+            if !self.0.take(blocks.0.as_flattened()) {
                 break;
             }
         }
-        blocks.as_flattened_mut().zeroize();
+        blocks.0.as_flattened_mut().zeroize();
     }
 }
+
+/// Whole lines of a cache, none of which a vector lies across.
+#[repr(align(64))]
+struct Lines<T>(T);

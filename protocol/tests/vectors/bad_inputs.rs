@@ -40,7 +40,7 @@ fn bad_updates_are_refused_for_their_reason() {
             OutOfRange::Refuse,
             &RoundingSeed::new([3; 32]),
         );
-        let encoded = encoded.and_then(|update| update.for_each_block(|_, _| Ok(())));
+        let encoded = encoded.and_then(|update| update.for_each_piece(|_, _| Ok(())));
         case.assert_refused(encoded.map(|_| ()));
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn bad_fixed_point() -> Result<File> {
                 OutOfRange::Refuse,
                 &RoundingSeed::new(bytes32("rounding")),
             )
-            .and_then(|update| update.for_each_block(|_, _| Ok(())))
+            .and_then(|update| update.for_each_piece(|_, _| Ok(())))
             .err()
             .with_context(|| format!("{name} was accepted"))?;
             Ok(json!({
