@@ -12,6 +12,7 @@ use sealsum_protocol::{
 
 use crate::authenticate::AuthenticDocument;
 use crate::bound_round::bound_round;
+use crate::chain::ChainCache;
 use crate::document::UnverifiedDocument;
 use crate::fresh;
 use crate::image::accepted_image;
@@ -127,9 +128,24 @@ pub fn appraise_offer(
     now: UnixMillis,
     nonce: &ClientNonce,
 ) -> Result<AppraisedEnclave, Rejection> {
+    appraise_offer_with(offer, policy, now, nonce, &mut ChainCache::new())
+}
+
+/// As [`appraise_offer`], for a caller that judges many offers of few machines: the signatures of the
+/// certificates above the leaf are verified once, and everything else each time.
+///
+/// # Errors
+/// As [`appraise_offer`].
+pub fn appraise_offer_with(
+    offer: &RoundOffer,
+    policy: &AppraisalPolicy,
+    now: UnixMillis,
+    nonce: &ClientNonce,
+    chains: &mut ChainCache,
+) -> Result<AppraisedEnclave, Rejection> {
     let document = UnverifiedDocument::parse(&offer.evidence)?;
     let now = fresh::reading(now, document.timestamp(), millis(policy.clock_skew()));
-    document.authenticate(policy, now)?.appraise(
+    document.authenticate_with(policy, now, chains)?.appraise(
         policy,
         now,
         nonce,

@@ -52,7 +52,7 @@ mod root;
 mod time;
 mod trust;
 
-pub use appraise::{AppraisedEnclave, appraise_offer};
+pub use appraise::{AppraisedEnclave, appraise_offer, appraise_offer_with};
 pub use archived::{ArchivedEvidence, appraise_archived};
 pub use audit::{
     Audit, AuditedEnclave, Check, ExpectedNonce, ExpectedUserData, JudgedAt, Outcome, Question,

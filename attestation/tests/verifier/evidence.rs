@@ -2,7 +2,8 @@
 //! both. Each test changes one thing.
 
 use sealsum_attestation::{
-    AppraisalPolicy, AppraisedEnclave, MeasurementEntry, PolicyFile, Rejection, appraise_offer,
+    AppraisalPolicy, AppraisedEnclave, ChainCache, MeasurementEntry, PolicyFile, Rejection,
+    appraise_offer, appraise_offer_with,
 };
 use sealsum_protocol::{
     Admission, AggregationRule, ClientNonce, Digest, Intake, KemPrivateKey, KemSuite, Noise,
@@ -158,7 +159,22 @@ impl Mock {
 
     /// Appraises under this mock's own policy, now.
     pub(crate) fn appraise(&self, offer: &RoundOffer) -> Result<AppraisedEnclave, Rejection> {
-        appraise_offer(offer, &self.policy(), NOW, &NONCE)
+        let policy = self.policy();
+        let verdict = appraise_offer(offer, &policy, NOW, &NONCE);
+        // What is remembered of a chain, be it this one's, changes no verdict.
+        let mut chains = ChainCache::new();
+        let _ = appraise_offer_with(&self.offer(round().0), &policy, NOW, &NONCE, &mut chains);
+        for _ in 0..2 {
+            let again = appraise_offer_with(offer, &policy, NOW, &NONCE, &mut chains);
+            assert_eq!(
+                again.map(|enclave| enclave.round_id()),
+                verdict
+                    .as_ref()
+                    .map(AppraisedEnclave::round_id)
+                    .map_err(Clone::clone)
+            );
+        }
+        verdict
     }
 }
 
