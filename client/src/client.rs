@@ -1,5 +1,6 @@
 //! A data holder in one value: parent, identity's ledger, policy, clock.
 
+use sealsum_attestation::ChainCache;
 use sealsum_protocol::RoundId;
 
 use crate::clock::Clock;
@@ -20,6 +21,9 @@ pub struct Client {
     pub(crate) policy: RoundPolicy,
     pub(crate) clock: Clock,
     pub(crate) member: Option<Member>,
+    /// Of the machines whose evidence it has judged: a site that takes part in many rounds verifies
+    /// the certificates above the leaf once.
+    pub(crate) chains: ChainCache,
 }
 
 impl Client {
@@ -40,6 +44,7 @@ impl Client {
             policy,
             clock,
             member: None,
+            chains: ChainCache::new(),
         })
     }
 
@@ -71,7 +76,9 @@ impl Client {
         mock: bool,
     ) -> Result<AttestedRound<'_>, JoinRefused> {
         self.policy.trust(mock)?;
-        let judged = join(&self.parent, &self.policy, target, &base_model, self.clock).await?;
+        let (parent, policy, clock) = (&self.parent, &self.policy, self.clock);
+        let joined = join(parent, policy, target, &base_model, clock, &mut self.chains);
+        let judged = joined.await?;
         Ok(AttestedRound {
             client: self,
             judged,

@@ -8,7 +8,7 @@ mod refused;
 
 use sealsum_attestation::Trust;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::{Acceptance, ClientId, Encoding, RoundId, SealError};
+use sealsum_protocol::{Acceptance, ClientId, Encoding, Number, RoundId, SealError};
 
 use crate::client::Client;
 use crate::join::{JoinRefused, Judged, join};
@@ -17,7 +17,7 @@ use crate::parent::Target;
 use crate::random;
 use crate::refund::{RefundFailed, RefundProof, refund};
 use crate::seal::{SealRefused, seal};
-use crate::update::{BaseModel, Update, check_layout};
+use crate::update::{BaseModel, Update, Values, check_layout};
 
 pub use refused::{ContributeRefused, EncodeRefused};
 
@@ -152,14 +152,15 @@ impl AttestedRound<'_> {
             parent,
             policy,
             clock,
+            chains,
             ..
-        } = &*self.client;
+        } = &mut *self.client;
         let Judged { enclave, terms } = &self.judged;
         if enclave.is_fresh(clock(), terms.clock_skew()) {
             return Ok(());
         }
         let target = Target::Round(enclave.round_id());
-        let renewed = join(parent, policy, &target, &self.base_model, clock);
+        let renewed = join(parent, policy, &target, &self.base_model, *clock, chains);
         self.judged = renewed.await?;
         Ok(())
     }
@@ -170,13 +171,26 @@ impl AttestedRound<'_> {
         update: &Update,
         options: ContributeOptions,
     ) -> Result<SpentContribution, ContributeRefused> {
+        let schema = &self.judged.terms.params().terms().schema;
+        check_layout(update, &self.base_model, schema)?;
+        match update.values() {
+            Values::Single(values) => self.spend_values(update, values, options),
+            Values::Double(values) => self.spend_values(update, values, options),
+        }
+    }
+
+    fn spend_values<V: Number>(
+        &mut self,
+        update: &Update,
+        values: &[V],
+        options: ContributeOptions,
+    ) -> Result<SpentContribution, ContributeRefused> {
         let Judged { enclave, terms } = &self.judged;
         let params = terms.params();
-        check_layout(update, &self.base_model, &params.terms().schema)?;
         let refused = |error| EncodeRefused::of(error, update.schema());
         let encoding = Encoding::new(
             params,
-            update.values(),
+            values,
             options.weight,
             options.out_of_range,
             &RoundingSeed::new(*random::secret()),

@@ -3,7 +3,7 @@
 //! The parent's offer is a claim. Evidence has to answer a nonce that was drawn for this very
 //! try of this request.
 
-use sealsum_attestation::{AppraisedEnclave, Rejection, appraise_offer};
+use sealsum_attestation::{AppraisedEnclave, ChainCache, Rejection, appraise_offer_with};
 use sealsum_protocol::{ClientNonce, RoundId, TaskName, UnixMillis};
 
 use crate::parent::{Parent, ParentError, Target};
@@ -24,6 +24,7 @@ pub(crate) async fn join(
     target: &Target,
     base_model: &BaseModel,
     clock: impl Fn() -> UnixMillis,
+    chains: &mut ChainCache,
 ) -> Result<Judged, JoinRefused> {
     let ask = || async {
         let nonce = ClientNonce::new(random::public());
@@ -32,7 +33,7 @@ pub(crate) async fn join(
     };
     let (nonce, offer) = parent.patience().insist(ask).await?;
     let now = clock();
-    let enclave = appraise_offer(&offer, policy.appraisal(), now, &nonce)
+    let enclave = appraise_offer_with(&offer, policy.appraisal(), now, &nonce, chains)
         .map_err(|rejection| JoinRefused::Evidence(Box::new(rejection)))?;
     if let Target::Round(expected) = target
         && enclave.round_id() != *expected

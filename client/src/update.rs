@@ -10,31 +10,31 @@ mod npy;
 mod npz;
 mod selection;
 mod tensors;
+mod values;
 mod whole;
 mod write;
 
 use std::path::Path;
 
-use half::{bf16, f16};
 use sealsum_protocol::schema::base_model_digest;
 use sealsum_protocol::{Digest, Dtype, Schema, TensorSpec};
-use zeroize::Zeroize;
 
 pub use delta::{Delta, DeltaError};
 pub use file::{ContentError, Names, TensorFileError};
-use file::{TensorFile, whole_digest, width};
+use file::{TensorFile, whole_digest};
 pub(crate) use layout::check_layout;
 pub use layout::{LayoutDifference, LayoutRefused, Place};
 pub use npy::NpyError;
 pub use npz::NpzError;
 pub use selection::Selection;
 pub use tensors::SafetensorsError;
+pub(crate) use values::Values;
 pub use write::{FileFormat, WriteError, to_file};
 
 /// A local update: d values in its layout's order. Private: no `Debug` or `Clone`; zeroized on drop.
 pub struct Update {
     schema: Schema,
-    values: Vec<f64>,
+    values: Values,
     left_out: Vec<String>,
 }
 sealsum_protocol::secret!(Update);
@@ -47,7 +47,7 @@ impl Update {
     /// [`TensorFileError`].
     pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
         let file = TensorFile::read(path, selection)?;
-        let values = widened(&file);
+        let values = Values::of(&file.schema, &file.numbers);
         Ok(Self {
             schema: file.schema,
             values,
@@ -60,7 +60,7 @@ impl Update {
     pub fn from_values(values: Vec<f64>) -> Self {
         Self {
             schema: plain(values.len()),
-            values,
+            values: Values::Double(values),
             left_out: Vec::new(),
         }
     }
@@ -78,14 +78,8 @@ impl Update {
     }
 
     /// The values, d of them.
-    pub(crate) fn values(&self) -> &[f64] {
+    pub(crate) fn values(&self) -> &Values {
         &self.values
-    }
-}
-
-impl Drop for Update {
-    fn drop(&mut self) {
-        self.values.zeroize();
     }
 }
 
@@ -173,29 +167,6 @@ impl BaseModel {
 #[must_use]
 pub fn to_npy(values: &[f64]) -> Vec<u8> {
     npy::format(values)
-}
-
-/// Every number as a 64-bit float; exact for each of the types.
-fn widened(file: &TensorFile) -> Vec<f64> {
-    let mut rest = file.numbers.as_slice();
-    let mut values = Vec::with_capacity(file.numbers.len() / 2);
-    for tensor in &file.schema.tensors {
-        let elements: u64 = tensor.shape.iter().product();
-        // The readers have checked that shapes and bytes agree.
-        let (own, others) = rest.split_at(elements as usize * width(tensor.dtype));
-        rest = others;
-        match tensor.dtype {
-            Dtype::F16 => values.extend(numbers(own).map(|b| f16::from_le_bytes(b).to_f64())),
-            Dtype::Bf16 => values.extend(numbers(own).map(|b| bf16::from_le_bytes(b).to_f64())),
-            Dtype::F32 => values.extend(numbers(own).map(|b| f64::from(f32::from_le_bytes(b)))),
-            Dtype::F64 => values.extend(numbers(own).map(f64::from_le_bytes)),
-        }
-    }
-    values
-}
-
-fn numbers<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.as_chunks().0.iter().copied()
 }
 
 fn plain(elements: usize) -> Schema {

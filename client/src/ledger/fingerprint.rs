@@ -6,11 +6,11 @@
 //! is in the key file and not in the ledger. It is compared and never shown.
 
 use rusqlite::{OptionalExtension as _, params};
-use sealsum_protocol::RoundId;
+use sealsum_protocol::{RoundId, Schema};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Ledger, LedgerError};
-use crate::update::Update;
+use crate::update::{Update, Values};
 
 /// The key of an identity's fingerprints. No `Debug` or `Clone`; zeroized on drop (I10).
 pub(super) struct FingerprintKey(Zeroizing<[u8; 32]>);
@@ -38,17 +38,31 @@ impl Ledger {
     /// number types and values as they are read, before clipping and rounding.
     #[must_use]
     pub fn fingerprint(&self, update: &Update, weight: u32) -> Fingerprint {
+        match update.values() {
+            Values::Single(values) => self.fingerprint_of(update.schema(), values, weight),
+            Values::Double(values) => self.fingerprint_of(update.schema(), values, weight),
+        }
+    }
+
+    /// Values go in as 64-bit floats, however they are held.
+    fn fingerprint_of<V: Copy + Into<f64>>(
+        &self,
+        schema: &Schema,
+        values: &[V],
+        weight: u32,
+    ) -> Fingerprint {
         let mut hash = blake3::Hasher::new_keyed(&self.fingerprints.0);
         // What goes in front of the values is carried along at the front of each piece, so that
         // all pieces but the last are PIECE_BYTES long: BLAKE3 is several times slower on pieces that don't
         // end where its chunks do.
         let mut piece = Zeroizing::new([0; FRONT_BYTES + PIECE_BYTES]);
-        let (layout, weight_at) = (update.schema().digest(), FRONT_BYTES - 4);
+        let (layout, weight_at) = (schema.digest(), FRONT_BYTES - 4);
         piece[..weight_at].copy_from_slice(layout.as_bytes());
         piece[weight_at..FRONT_BYTES].copy_from_slice(&weight.to_le_bytes());
         let mut filled = FRONT_BYTES;
-        for values in update.values().chunks(PIECE_BYTES / 8) {
+        for values in values.chunks(PIECE_BYTES / 8) {
             for (place, value) in piece[FRONT_BYTES..].chunks_exact_mut(8).zip(values) {
+                let value: f64 = (*value).into();
                 place.copy_from_slice(&value.to_le_bytes());
             }
             filled = FRONT_BYTES + 8 * values.len();
@@ -100,7 +114,7 @@ mod tests {
     fn plain(ledger: &Ledger, update: &Update, weight: u32) -> [u8; 32] {
         let mut bytes = update.schema().digest().as_bytes().to_vec();
         bytes.extend(weight.to_le_bytes());
-        bytes.extend(update.values().iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend(update.values().doubles().flat_map(f64::to_le_bytes));
         *blake3::keyed_hash(&ledger.fingerprints.0, &bytes).as_bytes()
     }
 
@@ -142,5 +156,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_fingerprint_does_not_tell_how_values_are_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::create(folder.path()).unwrap();
+        let ledger = Ledger::open(&identity, sealsum_attestation::Trust::Mock).unwrap();
+        let single: Vec<f32> = (0..9000).map(|i| i as f32 * 0.7 - 3.0).collect();
+        let double: Vec<f64> = single.iter().copied().map(f64::from).collect();
+        let schema = Update::from_values(double.clone()).schema().clone();
+        let of_single = ledger.fingerprint_of(&schema, &single, 3);
+        let of_double = ledger.fingerprint_of(&schema, &double, 3);
+        assert_eq!(of_single.as_bytes(), of_double.as_bytes());
     }
 }

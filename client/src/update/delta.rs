@@ -34,7 +34,7 @@ impl Delta {
             schema: new.schema.clone(),
             left_out: new.left_out.clone(),
         };
-        let pairs = new.values.iter().zip(&base.values);
+        let pairs = new.values.doubles().zip(base.values.doubles());
         delta.values.extend(pairs.map(|(new, base)| new - base));
         delta.check_finite()?;
         Ok(delta)

@@ -33,12 +33,7 @@ impl TensorFile {
         let (format, length) = Format::of(&mut source)?;
         let file = match format {
             Format::Npy if !selection.is_all() => return Err(ContentError::NoNames),
-            Format::Npy => {
-                let length = usize::try_from(length).unwrap_or(0);
-                let mut bytes = Zeroizing::new(Vec::with_capacity(length));
-                source.read_to_end(&mut bytes)?;
-                npy::parse(bytes)?
-            }
+            Format::Npy => npy::parse(source, length)?,
             Format::Npz => npz::parse(source, selection)?,
             Format::Safetensors => tensors::parse(source, length, selection)?,
         };

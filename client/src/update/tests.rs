@@ -21,7 +21,7 @@ fn refusal(update: Schema, base: Schema, wanted: &Digest) -> String {
     let dimension = update.dimension().unwrap() as usize;
     let update = Update {
         schema: update,
-        values: vec![0.0; dimension],
+        values: Values::Single(vec![0.0; dimension]),
         left_out: Vec::new(),
     };
     let base = BaseModel {
@@ -147,5 +147,40 @@ proptest::proptest! {
         bytes.extend(tail);
         let _ = TensorFile::parse(Cursor::new(&bytes), &Selection::all());
         let _ = super::tensors::whole_digest(Cursor::new(&bytes), bytes.len() as u64);
+    }
+}
+
+#[test]
+fn values_of_32_bits_and_less_are_held_as_such_and_equal_the_wider_ones() {
+    let numbers: Vec<f32> = vec![0.5, -1.5, 3.0, f32::MIN_POSITIVE, 1e-45, f32::MAX];
+    for dtype in [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64] {
+        let short = schema(&[("a", &[2, 3], dtype)]);
+        let long = schema(&[("a", &[2, 3], dtype), ("b", &[1], Dtype::F64)]);
+        let bytes: Vec<u8> = match dtype {
+            Dtype::F16 => numbers
+                .iter()
+                .flat_map(|n| half::f16::from_f32(*n).to_le_bytes())
+                .collect(),
+            Dtype::Bf16 => numbers
+                .iter()
+                .flat_map(|n| half::bf16::from_f32(*n).to_le_bytes())
+                .collect(),
+            Dtype::F32 => numbers.iter().flat_map(|n| n.to_le_bytes()).collect(),
+            Dtype::F64 => numbers
+                .iter()
+                .flat_map(|n| f64::from(*n).to_le_bytes())
+                .collect(),
+        };
+        let alone = Values::of(&short, &bytes);
+        assert_eq!(matches!(alone, Values::Single(_)), dtype != Dtype::F64);
+        assert_eq!(alone.len(), 6);
+        // Beside a tensor of 64 bits, all are held so.
+        let beside = [&bytes[..], &7.5_f64.to_le_bytes()].concat();
+        let beside = Values::of(&long, &beside);
+        assert!(matches!(beside, Values::Double(_)));
+        assert!(beside.doubles().eq(alone.doubles().chain([7.5])));
+        if dtype == Dtype::F32 {
+            assert!(alone.doubles().eq(numbers.iter().copied().map(f64::from)));
+        }
     }
 }

@@ -1,7 +1,11 @@
 use super::*;
 
-fn parse(bytes: Vec<u8>) -> Result<TensorFile, NpyError> {
-    super::parse(Zeroizing::new(bytes))
+fn parse(bytes: impl AsRef<[u8]>) -> Result<TensorFile, NpyError> {
+    let bytes = bytes.as_ref();
+    super::parse(bytes, bytes.len() as u64).map_err(|error| match error {
+        ContentError::Npy(error) => error,
+        other => panic!("{other}"),
+    })
 }
 
 fn file(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
@@ -70,7 +74,7 @@ fn other_spellings_of_the_same_dictionary_are_read() {
 fn a_file_cut_anywhere_is_refused() {
     let whole = file(1, HEADER, &[7; 24]);
     for end in MAGIC.len()..whole.len() {
-        assert!(parse(whole[..end].to_vec()).is_err(), "{end}");
+        assert!(parse(&whole[..end]).is_err(), "{end}");
     }
 }
 
@@ -133,4 +137,18 @@ fn a_header_that_numpy_would_not_write_is_refused() {
     let mut long = [MAGIC, &[2, 0]].concat();
     long.extend(u32::MAX.to_le_bytes());
     assert_eq!(parse(long).err(), Some(NpyError::HeaderLength(u32::MAX)));
+}
+
+#[test]
+fn a_file_that_was_cut_after_its_length_was_asked_for_is_refused() {
+    let bytes = file(1, HEADER, &[7; 24]);
+    let length = bytes.len() as u64;
+    let cut = super::parse(&bytes[..bytes.len() - 1], length)
+        .err()
+        .unwrap();
+    let expected = NpyError::Length {
+        expected: 24,
+        found: 23,
+    };
+    assert!(matches!(cut, ContentError::Npy(error) if error == expected));
 }
