@@ -10,13 +10,13 @@
 mod group;
 
 use std::num::NonZero;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
 use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Digest, RoundId};
 
 use crate::storage::{Blob, Storage, StorageError, blocking, by_windows};
 use crate::stored_upload::read_header;
-use group::{Adding, Earlier, Group, Member, NotAdded};
+use group::{Adding, Earlier, Group, Member, NotAdded, Threads};
 
 /// What was summed; the sum itself is [`Blob::MaskedSum`].
 #[derive(Debug)]
@@ -38,13 +38,16 @@ pub async fn sum(
     layout: BlockLayout,
     members: impl IntoIterator<Item = (ClientId, Digest)>,
 ) -> Result<MaskedSum, StorageError> {
-    let threads = available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let threads = Threads {
+        count: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+        new: thread::Builder::new,
+    };
     sum_on(threads, storage, round, layout, members).await
 }
 
-/// Sums on that many threads.
+/// Sums on these threads.
 async fn sum_on(
-    threads: NonZero<usize>,
+    threads: Threads,
     storage: &dyn Storage,
     round: RoundId,
     layout: BlockLayout,
@@ -75,7 +78,7 @@ async fn sum_on(
 }
 
 struct Summing<'a> {
-    threads: NonZero<usize>,
+    threads: Threads,
     storage: &'a dyn Storage,
     round: RoundId,
     layout: BlockLayout,

@@ -14,6 +14,13 @@ use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, Digest, Rin
 use crate::storage::{BlobWriter, StorageError, StoredBlob};
 use crate::stored_upload::{StoredBody, block_offset};
 
+/// How many threads add, and how those beside the first are made.
+#[derive(Clone, Copy)]
+pub(super) struct Threads {
+    pub(super) count: NonZero<usize>,
+    pub(super) new: fn() -> thread::Builder,
+}
+
 /// Uploads whose headers are in order, and what they are added onto.
 pub(super) struct Group {
     pub(super) layout: BlockLayout,
@@ -49,13 +56,13 @@ pub(super) enum NotAdded {
 /// A group being added: what is written of the new sum.
 pub(super) struct Adding {
     group: Group,
-    threads: NonZero<usize>,
+    threads: Threads,
     writer: Box<dyn BlobWriter>,
     roots: Roots,
 }
 
 impl Adding {
-    pub(super) fn new(group: Group, threads: NonZero<usize>, writer: Box<dyn BlobWriter>) -> Self {
+    pub(super) fn new(group: Group, threads: Threads, writer: Box<dyn BlobWriter>) -> Self {
         Self {
             roots: Roots::new(group.members.len()),
             group,
@@ -108,13 +115,9 @@ impl Group {
     }
 
     /// These blocks, in order; each is made by whichever thread is free.
-    fn sum_window(
-        &self,
-        window: Range<u64>,
-        threads: NonZero<usize>,
-    ) -> io::Result<Vec<SummedBlock>> {
+    fn sum_window(&self, window: Range<u64>, threads: Threads) -> io::Result<Vec<SummedBlock>> {
         let mut blocks: Vec<_> = window.clone().map(|_| None).collect();
-        let threads = threads.get().min(blocks.len());
+        let count = threads.count.get().min(blocks.len());
         let places = Mutex::new(window.zip(&mut blocks));
         let work = || {
             let mut room = Vec::new();
@@ -125,9 +128,9 @@ impl Group {
             }
         };
         thread::scope(|scope| {
-            for _ in 1..threads {
+            for _ in 1..count {
                 // Without one, the others do its part.
-                let _ = thread::Builder::new().spawn_scoped(scope, work);
+                let _ = (threads.new)().spawn_scoped(scope, work);
             }
             work();
         });

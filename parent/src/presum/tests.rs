@@ -83,8 +83,15 @@ impl Cohort {
     }
 
     async fn sum(&self, threads: usize) -> MaskedSum {
+        self.sum_with(threads, thread::Builder::new).await
+    }
+
+    async fn sum_with(&self, threads: usize, new: fn() -> thread::Builder) -> MaskedSum {
         let members = self.members.iter().copied();
-        let threads = NonZero::new(threads).unwrap();
+        let threads = Threads {
+            count: NonZero::new(threads).unwrap(),
+            new,
+        };
         sum_on(threads, &self.storage, ROUND, self.layout, members)
             .await
             .unwrap()
@@ -276,4 +283,20 @@ async fn an_older_sum_does_not_leak_into_a_new_one() {
         canonical::encode(&cohort.sum(1).await.root),
         canonical::encode(&cohort.expected(|_| true).1)
     );
+}
+
+#[tokio::test]
+async fn without_threads_of_the_system_the_sum_is_made_all_the_same() {
+    // More than any processor can address.
+    fn too_large() -> thread::Builder {
+        thread::Builder::new().stack_size(1 << 60)
+    }
+    assert!(too_large().spawn(|| ()).is_err());
+    // Two windows of several blocks.
+    let cohort = Cohort::new(9, 40 * 16_384 + 5, 3).await;
+    let sum = cohort.sum_with(3, too_large).await;
+    let (packed, root) = cohort.expected(|_| true);
+    let stored = read_blob(&cohort.storage, ROUND, Blob::MaskedSum).await;
+    assert!(stored == Some(packed));
+    assert_eq!((sum.root, sum.excluded), (root, Vec::new()));
 }

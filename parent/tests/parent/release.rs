@@ -303,6 +303,64 @@ async fn a_large_aggregate_is_kept_in_parts_while_it_comes() {
 }
 
 #[tokio::test]
+async fn a_release_goes_on_where_it_stood_after_the_disk_failed_in_passing() {
+    // 3 blocks; the enclave is cut off before the last, and whenever it is sent again.
+    let dimension = 2 * 16_384 + 5;
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, dimension).await;
+    for client in 1..=3 {
+        let contribution = Contribution::new(round, client, dimension);
+        assert_eq!(stage.put(&contribution).await.status, StatusCode::OK);
+    }
+    let first = cut_before(&stage, 2);
+    let close = format!("/v1/rounds/{round}/close");
+    let closed = stage.post(&close).await;
+    closed.refused_with(503, "enclave_unreachable");
+
+    // The sum is not to be had, and no other can be put in its place.
+    let sum = stage.round_folder(round).join("masked-sum.bin");
+    let aside = stage.folder.path().join("aside");
+    std::fs::rename(&sum, &aside).unwrap();
+    std::fs::create_dir_all(sum.join("in the way")).unwrap();
+    let then = cut_before(&stage, u64::MAX);
+    let closed = stage.post(&close).await;
+    assert_eq!(closed.status, StatusCode::INTERNAL_SERVER_ERROR);
+    std::fs::remove_dir_all(&sum).unwrap();
+    std::fs::rename(&aside, &sum).unwrap();
+
+    let closed = stage.post(&close).await;
+    assert_eq!(closed.json()["phase"], "released");
+    let aggregate = stage.get(&format!("/v1/rounds/{round}/aggregate")).await;
+    assert!(aggregate.body == plain_sum([1, 2, 3], dimension));
+    // None that had come was asked for again.
+    let first: Vec<_> = first.lock().unwrap().keys().copied().collect();
+    assert_eq!(first, [0, 1, 2]);
+    assert_eq!(*then.lock().unwrap(), BTreeMap::from([(2, 1)]));
+}
+
+#[tokio::test]
+async fn an_aggregate_that_could_not_be_kept_is_not_asked_for_again() {
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Stream, DIMENSION).await;
+    stage.put_all(round, [1, 2, 3]).await;
+    let aggregate = stage.round_folder(round).join("aggregate.bin");
+    let close = format!("/v1/rounds/{round}/close");
+    let asked = cut_before(&stage, u64::MAX);
+    // More often than the enclave gives a block.
+    for _ in 0..4 {
+        std::fs::create_dir_all(aggregate.join("in the way")).unwrap();
+        let closed = stage.post(&close).await;
+        assert_eq!(closed.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(stage.temporary_files(), 0);
+        std::fs::remove_dir_all(&aggregate).unwrap();
+    }
+    let closed = stage.post(&close).await;
+    assert_eq!(closed.json()["phase"], "released");
+    assert_eq!(*asked.lock().unwrap(), BTreeMap::from([(0, 1), (1, 1)]));
+    stage.assert_aggregate(round, [1, 2, 3]).await;
+}
+
+#[tokio::test]
 async fn two_who_close_at_once_get_the_same_end() {
     let stage = Stage::new().await;
     let round = stage.open(Intake::Presum, DIMENSION).await;
