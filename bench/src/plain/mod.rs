@@ -7,4 +7,4 @@ mod site;
 mod store;
 
 pub use server::{Options, serve};
-pub(crate) use site::{aggregate, close, send};
+pub(crate) use site::{Site, aggregate, close};

@@ -7,18 +7,36 @@ use anyhow::{Result, ensure};
 use crate::http::http;
 use crate::rounds::npy;
 
-/// Sends one site's update: the numbers of a .npy file of 32-bit floats, as they are.
-pub(crate) async fn send(url: &str, site: u64, update: &Path) -> Result<()> {
-    let numbers = npy::numbers(std::fs::read(update)?)?;
-    // Each site is a machine of its own: it connects for itself.
-    let response = http()?
-        .put(format!("{url}/updates/{site}"))
-        .body(numbers)
-        .send()
-        .await?;
-    let status = response.status();
-    ensure!(status.is_success(), "{status}: {}", response.text().await?);
-    Ok(())
+/// One site, with its own connection.
+#[derive(Clone)]
+pub(crate) struct Site {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Site {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        // Each site is a machine of its own: it connects for itself.
+        Ok(Self {
+            client: http()?,
+            url: url.to_owned(),
+        })
+    }
+
+    /// Sends its update: the numbers of a .npy file of 32-bit floats, as they are.
+    pub(crate) async fn send(&self, site: u64, update: &Path) -> Result<()> {
+        let numbers = npy::numbers(std::fs::read(update)?)?;
+        let url = &self.url;
+        let response = self
+            .client
+            .put(format!("{url}/updates/{site}"))
+            .body(numbers)
+            .send()
+            .await?;
+        let status = response.status();
+        ensure!(status.is_success(), "{status}: {}", response.text().await?);
+        Ok(())
+    }
 }
 
 /// Closes the round and waits for the sum.

@@ -1,7 +1,7 @@
 //! Data holders as they are shipped: identity, ledger, policy, evidence judged, update sealed and
-//! spent before it is sent.
+//! spent before it is sent. A site's process lives over the rounds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,22 +17,17 @@ use sealsum_client::{
 use sealsum_protocol::fixed::OutOfRange;
 use sealsum_protocol::{AggregationRule, Intake, KemSuite, RoundId};
 use sealsum_testkit::{operator, terms};
+use tokio::sync::Mutex;
 
 use super::servers::{APPRAISAL, Servers};
 
 /// One data holder.
 #[derive(Clone)]
-pub(crate) struct Site {
-    url: String,
-    identity: PathBuf,
-    policy: RoundPolicy,
-}
+pub(crate) struct Site(Arc<Mutex<Client>>);
 
 /// Where its time went.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Took {
-    /// Opening key and ledger.
-    pub(crate) opening: Duration,
     /// Reading update and base model, and the base model's digest.
     pub(crate) reading: Duration,
     /// Asking for an offer and judging it.
@@ -48,11 +43,13 @@ impl Site {
     pub(crate) fn new(servers: &Servers, n: u64) -> Result<Self> {
         let identity = servers.path(&format!("site-{n}"));
         Identity::create(&identity)?;
-        Ok(Self {
-            url: servers.url().to_owned(),
-            identity,
-            policy: RoundPolicy::at(&servers.path("policy.toml"), policy())?,
-        })
+        let client = Client::new(
+            Parent::new(servers.url())?,
+            &Identity::load(&identity)?,
+            RoundPolicy::at(&servers.path("policy.toml"), policy())?,
+            system_clock,
+        )?;
+        Ok(Self(Arc::new(Mutex::new(client))))
     }
 
     /// Takes part in a round with an update from a file.
@@ -62,10 +59,9 @@ impl Site {
         base_model: &Path,
         update: &Path,
     ) -> Result<Took> {
+        let mut client = self.0.lock().await;
         let mut watch = Instant::now();
         let mut lap = || std::mem::replace(&mut watch, Instant::now()).elapsed();
-        let mut client = self.client()?;
-        let opening = lap();
         let base_model = BaseModel::read(base_model, &Selection::all())?;
         let update = Update::read(update, &Selection::all())?;
         let reading = lap();
@@ -86,7 +82,6 @@ impl Site {
             .await?;
         let first_byte = *first_byte.get().context("nothing was sent")?;
         Ok(Took {
-            opening,
             reading,
             joining,
             sealing: first_byte - begun,
@@ -96,18 +91,8 @@ impl Site {
 
     /// Collects a released round, its own place in it included.
     pub(crate) async fn collect(&self, round: &RoundId) -> Result<VerifiedAggregate> {
-        Ok(self.client()?.collect(round, true, |_, _| {}).await?)
-    }
-
-    fn client(&self) -> Result<Client> {
-        let identity = Identity::load(&self.identity)?;
-        let parent = Parent::new(&self.url)?;
-        Ok(Client::new(
-            parent,
-            &identity,
-            self.policy.clone(),
-            system_clock,
-        )?)
+        let mut client = self.0.lock().await;
+        Ok(client.collect(round, true, |_, _| {}).await?)
     }
 }
 
