@@ -40,6 +40,12 @@ pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
     let Token { token, line } = Token::draw(&options.name, &options.role, tokens)?;
     // Both are opened before either is written: a line without its token would lie around.
     let mut of_tokens = opened(tokens, own_file().create(true).append(true))?;
+    if let (Some(file), Some(path)) = (&mut of_tokens, tokens)
+        && std::fs::read(path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n'))
+    {
+        // Whoever edited the file ended its last line without one.
+        writeln!(file).context("can't write to the file of tokens")?;
+    }
     let mut of_bearer = opened(
         options.out.as_deref(),
         own_file().create_new(true).write(true),

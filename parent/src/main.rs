@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sealsum_parent::{Config, LogSettings, Parent, SettingsError, StartError, TokenError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,6 +59,7 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn run(config: Config, log: &LogSettings) -> anyhow::Result<()> {
     logging::begin(log)?;
+    raise_open_files();
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate()).context("can't wait for SIGTERM")?,
         signal(SignalKind::interrupt()).context("can't wait for SIGINT")?,
@@ -84,6 +86,21 @@ async fn run(config: Config, log: &LogSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Each connection takes a descriptor, and each upload a second one: as many as the system lets us have.
+fn raise_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    match raised {
+        Ok(most) if most >= ENOUGH_FILES => {}
+        Ok(most) => tracing::warn!(
+            most,
+            enough = ENOUGH_FILES,
+            "few files may be open at a time: raise the hard limit (LimitNOFILE=, ulimit -Hn), or lower limits.connections"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
+    }
+}
+
 fn scheme(config: &Config, clients: bool) -> &'static str {
     let listener = match &config.operator {
         Some(operator) if !clients => operator,
@@ -96,6 +113,8 @@ fn scheme(config: &Config, clients: bool) -> &'static str {
     }
 }
 
+/// Two listeners with 1024 connections each, and an upload on each connection.
+const ENOUGH_FILES: u64 = 4 * 1024 + 256;
 const FAILED: u8 = 1;
 /// As clap's own exit code for flags that it can't take.
 const UNUSABLE: u8 = 2;

@@ -191,12 +191,13 @@ impl Door {
                 move || Ok(Tokens::read_again(&again)),
             )
         });
+        let tls = tls.transpose()?;
         let guard = Guard {
             rates: RateLimiter::new(limits.rates),
             tokens: tokens.transpose()?,
+            tls: tls.clone(),
             metrics: metrics.clone(),
         };
-        let tls = tls.transpose()?;
         let at_fault = |source| StartError::Listen {
             address: at.address,
             source,

@@ -198,6 +198,11 @@ impl From<RoundError> for Problem {
                 "Another contribution is in",
             ),
             RoundError::Full(_) => new(StatusCode::CONFLICT, "cohort_full", "The cohort is full"),
+            RoundError::Crowded => new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Too many uploads wait",
+            ),
             RoundError::OtherOperator(_) => new(
                 StatusCode::FORBIDDEN,
                 "other_operator",
@@ -240,9 +245,9 @@ impl From<RoundError> for Problem {
             ),
             RoundError::Schedule(error) => new(
                 match error {
-                    ScheduleError::Target { .. } | ScheduleError::Deadline(_) => {
-                        StatusCode::UNPROCESSABLE_ENTITY
-                    }
+                    ScheduleError::Target { .. }
+                    | ScheduleError::Deadline(_)
+                    | ScheduleError::Time(_) => StatusCode::UNPROCESSABLE_ENTITY,
                     _ => StatusCode::CONFLICT,
                 },
                 "schedule",
@@ -301,6 +306,7 @@ impl From<UploadRejection> for Problem {
             UploadRejection::OtherClient(_) => {
                 new(StatusCode::UNPROCESSABLE_ENTITY, "client_mismatch")
             }
+            UploadRejection::Credential(_) => new(StatusCode::UNPROCESSABLE_ENTITY, "credential"),
             UploadRejection::Commitment => {
                 new(StatusCode::UNPROCESSABLE_ENTITY, "commitment_mismatch")
             }

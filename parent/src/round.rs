@@ -19,7 +19,7 @@ pub(crate) use clients::RecentCohorts;
 pub use error::RoundError;
 pub use joining::Gathering;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -62,6 +62,8 @@ pub struct Round {
 struct State {
     phase: Phase,
     accepted: Accepted,
+    /// Whose upload is stored and was not answered.
+    unanswered: BTreeSet<ClientId>,
     excluded: Vec<ClientId>,
     cohort_size: Option<u32>,
 }
@@ -116,6 +118,7 @@ impl Round {
             state: Mutex::new(State {
                 phase,
                 accepted,
+                unanswered: BTreeSet::new(),
                 excluded: Vec::new(),
                 cohort_size: None,
             }),
@@ -258,6 +261,7 @@ impl Round {
     }
 
     fn accept(&self, client: ClientId, contribution: Digest) {
+        self.answer(&client);
         if let Accepted::Held(clients) = &mut self.state().accepted {
             clients.insert(client, contribution);
         }
@@ -267,6 +271,31 @@ impl Round {
         if let Accepted::Held(clients) = &mut self.state().accepted {
             clients.remove(client);
         }
+    }
+
+    /// Makes room for an upload that is to be stored before the enclave has answered. While it is
+    /// away, anyone could have one stored for every id there is.
+    fn make_room(&self, client: ClientId) -> Result<(), RoundError> {
+        let room = u64::from(self.max_cohort()) + UNANSWERED;
+        let mut state = self.state();
+        if state.unanswered.contains(&client) {
+            return Ok(());
+        }
+        if state.accepted.count() + state.unanswered.len() as u64 >= room {
+            return Err(RoundError::Crowded);
+        }
+        state.unanswered.insert(client);
+        Ok(())
+    }
+
+    /// An upload that was stored before this start, and not answered.
+    fn wait_for_answer(&self, client: ClientId) {
+        self.state().unanswered.insert(client);
+    }
+
+    /// The upload was answered, or is not stored any more.
+    fn answer(&self, client: &ClientId) {
+        self.state().unanswered.remove(client);
     }
 
     /// `excluded` is sorted: the enclave takes no others.
@@ -319,6 +348,8 @@ impl Round {
     }
 }
 
+/// Uploads beyond a full cohort that wait for an answer.
+const UNANSWERED: u64 = 64;
 /// The enclave takes one upload at a time anyway; this only has to keep a client's
 /// retry from racing its first try.
 const CLIENT_LOCKS: usize = 64;

@@ -8,6 +8,7 @@ use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
 use tokio::task::JoinSet;
 
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use crate::config::Limits;
@@ -26,6 +27,8 @@ pub struct Rounds {
     pub(crate) metrics: Metrics,
     /// Whose rounds to open; empty is anyone's.
     pub(crate) operators: Vec<OperatorKey>,
+    /// Places for uploads, whether or not their senders are still there.
+    pub(crate) uploads: Arc<Semaphore>,
     /// Uploads whose sender may come back.
     pub(crate) kept_uploads: KeptUploads,
     /// What is to open by itself.
@@ -59,6 +62,7 @@ impl Rounds {
             storage,
             limits,
             metrics,
+            uploads: Arc::new(Semaphore::new(limits.connections)),
             kept_uploads: KeptUploads::default(),
             schedule: Queue::default(),
             recent_cohorts: RecentCohorts::default(),

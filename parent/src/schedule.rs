@@ -67,6 +67,17 @@ pub enum Opens {
     AfterPrevious,
 }
 
+impl Opens {
+    fn check(self) -> Result<(), ScheduleError> {
+        match self {
+            Self::At(time) if time > now().saturating_add(10 * LONGEST) => {
+                Err(ScheduleError::Time(time))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A round that is to open.
 #[derive(Clone, Debug)]
 pub(crate) struct ScheduledRound {

@@ -5,6 +5,7 @@ mod places;
 mod stalled;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -25,8 +27,12 @@ use places::{Place, Places};
 use stalled::Impatient;
 
 /// Who is at the other end of a connection; with every request of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// The TLS that it was let in by.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
 
 /// What a listener serves, and within which bounds.
 pub(crate) struct Served {
@@ -69,10 +75,7 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, stop: impl Futu
             place,
             metrics: served.metrics.clone(),
         };
-        let tls = served
-            .tls
-            .as_ref()
-            .map(|tls| TlsAcceptor::from(tls.current()));
+        let tls = served.tls.as_ref().map(|tls| tls.current());
         let open = served.metrics.connection_opened();
         tokio::spawn(async move {
             let _open = open;
@@ -105,12 +108,13 @@ impl Connection {
     async fn begin(
         self,
         stream: TcpStream,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<ServerConfig>>,
     ) -> Result<(), ConnectionError> {
         stream.set_nodelay(true)?;
-        match tls {
-            None => self.serve(stream).await,
-            Some(acceptor) => {
+        match tls.clone() {
+            None => self.serve(stream, tls).await,
+            Some(config) => {
+                let acceptor = TlsAcceptor::from(config);
                 let handshake = tokio::time::timeout(self.limits.head, acceptor.accept(stream));
                 let stream = handshake
                     .await
@@ -119,7 +123,7 @@ impl Connection {
                         self.metrics.handshake_failed();
                         tracing::info!(address = %self.address, %error, "a TLS handshake failed");
                     })?;
-                self.serve(stream).await
+                self.serve(stream, tls).await
             }
         }
     }
@@ -127,11 +131,16 @@ impl Connection {
     async fn serve(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        tls: Option<Arc<ServerConfig>>,
     ) -> Result<(), ConnectionError> {
-        let (router, peer) = (self.router, Peer(self.address));
+        let router = self.router;
+        let peer = Peer {
+            address: self.address,
+            tls,
+        };
         let stream = Impatient::new(stream, self.limits.body_piece);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(peer.clone());
             router.clone().oneshot(request)
         });
         let connection = http1::Builder::new()

@@ -274,12 +274,16 @@ fn parse_keys(keys: &[String]) -> Result<Vec<sealsum_protocol::OperatorKey>, Set
     keys.iter().map(parse).collect()
 }
 
-fn above_zero<T: PartialEq + Default>(
-    key: &'static str,
-    value: Option<T>,
-) -> Result<Option<T>, SettingsError> {
+/// A limit lets something through, and is none that only a slip of the keyboard asks for.
+fn above_zero<T>(key: &'static str, value: Option<T>) -> Result<Option<T>, SettingsError>
+where
+    T: Copy + PartialEq + Default + TryInto<u64>,
+{
     match value {
         Some(value) if value == T::default() => Err(SettingsError::Zero { key }),
+        Some(value) if value.try_into().map_or(true, |value| value > MOST) => {
+            Err(SettingsError::TooMuch { key, most: MOST })
+        }
         value => Ok(value),
     }
 }
@@ -290,6 +294,8 @@ fn set<T>(limit: &mut T, value: Option<T>) {
     }
 }
 
+/// A year in seconds, a million connections and then some, 32 TiB in MiB.
+const MOST: u64 = 32 << 20;
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
 

@@ -12,7 +12,10 @@ use futures_util::Stream;
 use sealsum_protocol::merkle::Frontier;
 use sealsum_protocol::pack::{UnpackError, unpack};
 use sealsum_protocol::upload::{HEADER_LIMIT, UploadError, header, header_length};
-use sealsum_protocol::{BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, Digest};
+use sealsum_protocol::{
+    Admission, BlockLayout, BlockTree, ClientId, Commitment, ContributionHeader, CredentialError,
+    Digest,
+};
 
 pub(crate) use kept::KeptUploads;
 pub(crate) use pieces::{Pieces, drain_body};
@@ -98,6 +101,10 @@ impl BegunUpload {
         // The enclave takes many headers at once, and counts on each being no longer than it may be.
         if !header.has_shape(round.terms()) {
             return Err(UploadRejection::Shape);
+        }
+        // Before anything of it is stored: who is not admitted takes no room.
+        if let Admission::Registry { root, size, .. } = &round.terms().admission {
+            header.verify_credential(root, *size)?;
         }
         let body = Body {
             front: gathered,
@@ -255,6 +262,9 @@ pub enum UploadRejection {
         "the header's key, sealed part or credential have not the lengths of this round: was it made for its KEM and admission?"
     )]
     Shape,
+    /// The round's registry does not admit it.
+    #[error("{0}")]
+    Credential(#[from] CredentialError),
     /// The body is not the one of the commitment.
     #[error("the masked update is not the one that its commitment names; send it again whole")]
     Commitment,

@@ -200,14 +200,17 @@ const DETAIL_LIMIT: usize = 1000;
 fn refused_by_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(found) = cause {
-        let inner = found
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(refused) = inner.or_else(|| found.downcast_ref()) {
+        if let Some(refused) = found.downcast_ref() {
             return Some(refused);
         }
-        cause = found.source();
+        // What an input error carries is not its source, but stands in its place.
+        let carried = found
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref());
+        cause = match carried {
+            Some(carried) => Some(carried),
+            None => found.source(),
+        };
     }
     None
 }

@@ -15,12 +15,15 @@ use crate::metrics::Metrics;
 use crate::problem::{Problem, ProblemCode};
 use crate::reload::Reloaded;
 use crate::serve::Peer;
+use crate::tls::Tls;
 
 /// What guards one listener.
 pub(crate) struct Guard {
     pub(crate) rates: RateLimiter,
     /// Without any, nobody needs one.
     pub(crate) tokens: Option<Arc<Reloaded<Tokens>>>,
+    /// Of the listener, as it is now.
+    pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
 }
 
@@ -39,8 +42,14 @@ impl Guard {
             return Ok(());
         }
         self.rates
-            .admit(peer.map(|peer| peer.0.ip()))
+            .admit(peer.map(|peer| peer.address.ip()))
             .map_err(Problem::too_many_requests)?;
+        if let (Some(tls), Some(let_in_by)) = (&self.tls, peer.and_then(|peer| peer.tls.as_ref()))
+            && !Arc::ptr_eq(&tls.current(), let_in_by)
+        {
+            // An authority may have been replaced to keep somebody out.
+            return Err(Problem::certificates_changed());
+        }
         let Some(tokens) = &self.tokens else {
             return Ok(());
         };
@@ -82,8 +91,8 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
         id = id.to_str().unwrap_or_default(),
         bearer = tracing::field::Empty
     );
-    let peer = request.extensions().get::<Peer>().copied();
-    let address = peer.map(|peer| tracing::field::display(peer.0));
+    let peer = request.extensions().get::<Peer>();
+    let address = peer.map(|peer| tracing::field::display(peer.address));
     let begun = Instant::now();
     let mut judged = false;
     let mut response = async {
@@ -132,6 +141,10 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
         );
     });
     response.headers_mut().insert(REQUEST_ID, id);
+    if matches!(code, Some(ProblemCode(CERTIFICATES_CHANGED))) {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     response
 }
 
@@ -167,12 +180,22 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 pub(crate) async fn keep_pattern(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
+    if response.status() == StatusCode::BAD_REQUEST && !is_problem(&response) {
+        // A path that is no Unicode: the framework's own word for it, in our form.
+        response = Problem::malformed("the path can't be read: it is not percent-encoded UTF-8")
+            .into_response();
+    }
     if let Some(path) = path {
         response.extensions_mut().insert(path);
     }
     response
 }
 
+fn is_problem(response: &Response) -> bool {
+    response.extensions().get::<ProblemCode>().is_some()
+}
+
+const CERTIFICATES_CHANGED: &str = "certificates_changed";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_ID: HeaderValue = HeaderValue::from_static("none");
 
@@ -189,6 +212,16 @@ impl Problem {
             ),
         )
         .retry_after(seconds)
+    }
+
+    fn certificates_changed() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            CERTIFICATES_CHANGED,
+            "Connect again",
+            "this address's certificates changed since the connection was made, and it ends here; the next one is judged by those that count now",
+        )
+        .retry_after(0)
     }
 
     fn no_token() -> Self {

@@ -5,26 +5,29 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
+use axum::{Extension, Json};
 use sealsum_protocol::{ClientId, Digest, canonical};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::answer::{Binary, Cbor};
 use crate::problem::Problem;
 use crate::round::{Round, RoundError};
 use crate::rounds::Rounds;
+use crate::serve::Peer;
 use crate::upload::{BegunUpload, CheckedUpload, Pieces, UploadRejection, check_announced};
 
 /// Takes a contribution. The same one again gets the same acceptance.
-#[utoipa::path(put, path = "/v1/rounds/{round_id}/contributions/{client_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), request_body(content = Binary, content_type = "application/octet-stream", description = "The header's length (4 bytes, little-endian), the header, the masked update"), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(put, path = "/v1/rounds/{round_id}/contributions/{client_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), request_body(content = Binary, content_type = "application/octet-stream", description = "The header's length (4 bytes, big-endian), the header, the masked update"), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn contribute(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Cbor, Problem> {
@@ -33,12 +36,14 @@ pub(super) async fn contribute(
     let checked = async {
         let (round, client) = named(&rounds, &round_id, &client_id)?;
         check_before_reading(&rounds, &round, &client).await?;
+        let place = rounds.place_for_upload()?;
         if let Some(announced) = announced(&headers) {
             check_announced(&round, announced)?;
         }
         let storage = &*rounds.storage;
         let begun = BegunUpload::begin(storage, &round, client, &mut pieces).await?;
-        Ok((round, received(&rounds, begun, &mut pieces).await?))
+        let upload = received(&rounds, begun, peer, &mut pieces).await?;
+        Ok((round, upload, place))
     };
     let checked = checked.await;
     admit(&rounds, checked, pieces, begun_at).await
@@ -56,6 +61,7 @@ pub(super) struct PartQuery {
 pub(super) async fn go_on(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,
+    peer: Option<Extension<Peer>>,
     part: Result<Query<PartQuery>, QueryRejection>,
     body: Body,
 ) -> Result<Cbor, Problem> {
@@ -66,13 +72,15 @@ pub(super) async fn go_on(
         let contribution = digest(&part.contribution)?;
         let (round, client) = named(&rounds, &round_id, &client_id)?;
         check_before_reading(&rounds, &round, &client).await?;
+        let place = rounds.place_for_upload()?;
         let kept = &rounds.kept_uploads;
         let begun = kept.take(round.id(), client, contribution, part.offset);
         let begun = begun.ok_or_else(|| UploadRejection::Offset {
             asked: part.offset,
             there: kept.offset(round.id(), client, contribution),
         })?;
-        Ok((round, received(&rounds, begun, &mut pieces).await?))
+        let upload = received(&rounds, begun, peer, &mut pieces).await?;
+        Ok((round, upload, place))
     };
     let checked = checked.await;
     admit(&rounds, checked, pieces, begun_at).await
@@ -148,23 +156,28 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 async fn received<S, E>(
     rounds: &Rounds,
     begun: BegunUpload,
+    peer: Option<Extension<Peer>>,
     pieces: &mut Pieces<S>,
 ) -> Result<CheckedUpload, Problem>
 where
     S: futures_util::Stream<Item = Result<bytes::Bytes, E>> + Unpin,
 {
     begun.go_on(pieces).await.map_err(|ended| {
-        ended
-            .begun
-            .into_iter()
-            .for_each(|begun| rounds.kept_uploads.keep(begun));
+        let kept = &rounds.kept_uploads;
+        if let Some(begun) = ended.begun {
+            kept.keep(begun, peer.map(|Extension(peer)| peer.address.ip()));
+        }
+        if matches!(&ended.rejection, UploadRejection::Storage(error) if error.is_full()) {
+            // Whoever tries again goes before those who may come back.
+            kept.forget_all();
+        }
         ended.rejection.into()
     })
 }
 
 async fn admit<S, E>(
     rounds: &Arc<Rounds>,
-    checked: Result<(Arc<Round>, CheckedUpload), Problem>,
+    checked: Result<(Arc<Round>, CheckedUpload, OwnedSemaphorePermit), Problem>,
     pieces: Pieces<S>,
     begun_at: Instant,
 ) -> Result<Cbor, Problem>
@@ -172,9 +185,9 @@ where
     S: futures_util::Stream<Item = Result<bytes::Bytes, E>> + Unpin,
 {
     match checked {
-        Ok((round, upload)) => {
+        Ok((round, upload, place)) => {
             rounds.metrics.uploaded(upload.bytes, begun_at.elapsed());
-            let acceptance = rounds.admit(&round, upload).await?;
+            let acceptance = rounds.admit(&round, upload, place).await?;
             Ok(Cbor(canonical::encode(&acceptance)))
         }
         Err(problem) => {

@@ -11,6 +11,8 @@ use sealsum_protocol::{
     Acceptance, ClientId, ContributionHeader, Intake, Refusal, Signed, canonical,
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Round, RoundError};
 use crate::rounds::Rounds;
 use crate::storage::{Blob, Record};
@@ -18,15 +20,26 @@ use crate::stored_upload::StoredUpload;
 use crate::upload::CheckedUpload;
 
 impl Rounds {
+    /// A place for an upload, from before its body is read until it is answered: whoever hangs up in
+    /// between does not make room for another.
+    pub(crate) fn place_for_upload(&self) -> Result<OwnedSemaphorePermit, RoundError> {
+        let places = Arc::clone(&self.uploads);
+        places.try_acquire_owned().map_err(|_| RoundError::Crowded)
+    }
+
     /// Admits an upload whose body is that of its commitment.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         round: &Arc<Round>,
         upload: CheckedUpload,
+        place: OwnedSemaphorePermit,
     ) -> Result<Signed<Acceptance>, RoundError> {
         let (rounds, round) = (Arc::clone(self), Arc::clone(round));
-        self.run_to_the_end(async move { rounds.admit_now(&round, upload).await })
-            .await
+        self.run_to_the_end(async move {
+            let _place = place;
+            rounds.admit_now(&round, upload).await
+        })
+        .await
     }
 
     async fn admit_now(
@@ -41,7 +54,11 @@ impl Rounds {
             return Ok(acceptance);
         }
         round.must_be_collecting()?;
-        upload.writer.commit().await?;
+        round.make_room(client)?;
+        if let Err(error) = upload.writer.commit().await {
+            round.answer(&client);
+            return Err(error.into());
+        }
         self.relay_and_record(round, &upload.header).await
     }
 
@@ -94,6 +111,7 @@ impl Rounds {
         };
         let Some(header) = stored.into_whole_header().await else {
             storage.remove_blob(round.id, Blob::Upload(client)).await?;
+            round.answer(&client);
             return Ok(None);
         };
         self.relay_and_record(round, &header).await.map(Some)
@@ -110,6 +128,7 @@ impl Rounds {
             Err(error) => {
                 if error.refusal().is_some_and(|refusal| is_final(&refusal)) {
                     self.storage.remove_blob(round.id, upload).await?;
+                    round.answer(&header.client);
                 }
                 return Err(error);
             }

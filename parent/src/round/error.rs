@@ -25,6 +25,9 @@ pub enum RoundError {
     /// The cohort is full.
     #[error("the round already has its max_cohort of {0} contributions")]
     Full(u32),
+    /// As many uploads wait for the enclave as the round can take.
+    #[error("as many uploads of this round wait for the enclave as it can take; try again")]
+    Crowded,
     /// Parameters of an operator that this parent was not told of.
     #[error(
         "this parent opens rounds of the operators that it was started with, and {0} is none of them"

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealsum_protocol::messages::{Abort, OpenRound, Phase};
 use sealsum_protocol::{
-    Command, Digest, Reply, RoundBinding, RoundEvidence, SignedRoundParams, canonical,
+    Command, Digest, Refusal, Reply, RoundBinding, RoundEvidence, SignedRoundParams, canonical,
 };
 
 use super::{Accepted, Round, RoundError};
@@ -37,6 +37,10 @@ impl Rounds {
         let operator = params.params.terms().operator;
         if !self.operators.is_empty() && !self.operators.contains(&operator) {
             return Err(RoundError::OtherOperator(operator));
+        }
+        // As the enclave would, and before anything waits in the schedule.
+        if params.verify().is_err() {
+            return Err(LinkError::Refused(Refusal::OperatorSignature).into());
         }
         let (found, limit) = (
             params.params.layout().total_bytes(),

@@ -56,6 +56,13 @@ impl Rounds {
         round
             .boundary
             .store(state.boundary_bytes, Ordering::Relaxed);
+        if round.phase() == Phase::Collecting {
+            for client in self.storage.uploads(id).await? {
+                if round.contribution(&client).is_none() {
+                    round.wait_for_answer(client);
+                }
+            }
+        }
         self.load_end(&round).await?;
         match (round.is_in_progress(), round.holds_its_clients()) {
             (true, false) => round.hold(self.load_acceptances(id).await?),

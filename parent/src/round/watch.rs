@@ -33,6 +33,7 @@ impl Rounds {
         let mut silent_since = None;
         loop {
             tokio::time::sleep(self.limits.watch).await;
+            self.kept_uploads.sweep();
             let asked_at = Instant::now();
             match self.look_around().await {
                 Heard::Answer => silent_since = None,

@@ -32,6 +32,12 @@ pub enum ScheduleError {
         "a round of these parameters was opened here before, and clients seal for one round number once: sign the next number"
     )]
     Opened,
+    /// It is too late to take it back.
+    #[error("the round is being opened just now: close or abort it once it is listed")]
+    Opening,
+    /// A time that nobody means.
+    #[error("opens at {0}, which is more than ten years from now: it is in seconds since 1970")]
+    Time(u64),
     /// The queue is full.
     #[error("{0} rounds are scheduled, which is as many as this parent keeps")]
     Full(usize),

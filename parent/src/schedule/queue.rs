@@ -1,6 +1,6 @@
 //! The rounds that are to open: durable before whoever scheduled one is told so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sealsum_protocol::messages::Phase;
@@ -14,31 +14,65 @@ use crate::storage::{Record, StorageError};
 /// What waits, oldest first.
 #[derive(Default)]
 pub(crate) struct Queue {
-    waiting: Mutex<BTreeMap<u64, ScheduledRound>>,
-    /// Held while something is added: what is checked still holds when it is written.
-    adding: tokio::sync::Mutex<()>,
+    waiting: Mutex<Waiting>,
+    /// Held while the schedule changes: what is checked still holds when it is written.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// By sequence, and by id: no record that storage gives can hide another.
+    rounds: BTreeMap<(u64, RoundId), ScheduledRound>,
+    /// Those that the enclave is being asked for. They can't be taken back any more.
+    opening: BTreeSet<RoundId>,
 }
 
 impl Queue {
     pub(super) fn list(&self) -> Vec<ScheduledRound> {
-        self.waiting().values().cloned().collect()
+        self.waiting().rounds.values().cloned().collect()
     }
 
     fn find(&self, id: &RoundId) -> Option<ScheduledRound> {
         let waiting = self.waiting();
-        waiting.values().find(|round| round.id() == *id).cloned()
+        let mut rounds = waiting.rounds.values();
+        rounds.find(|round| round.id() == *id).cloned()
     }
 
     fn put(&self, scheduled: ScheduledRound) {
-        self.waiting().insert(scheduled.sequence, scheduled);
+        let key = (scheduled.sequence, scheduled.id());
+        self.waiting().rounds.insert(key, scheduled);
     }
 
-    fn take(&self, sequence: u64) {
-        self.waiting().remove(&sequence);
+    fn take(&self, scheduled: &ScheduledRound) {
+        let key = (scheduled.sequence, scheduled.id());
+        self.waiting().rounds.remove(&key);
+    }
+
+    /// Says whether it still waits; then it is opening until [`Self::end_opening`].
+    pub(super) fn begin_opening(&self, scheduled: &ScheduledRound) -> bool {
+        let mut waiting = self.waiting();
+        let id = scheduled.id();
+        let waits = waiting.rounds.contains_key(&(scheduled.sequence, id));
+        waits && waiting.opening.insert(id)
+    }
+
+    pub(super) fn end_opening(&self, id: &RoundId) {
+        self.waiting().opening.remove(id);
+    }
+
+    /// Takes it out, unless it is opening.
+    fn take_back(&self, id: &RoundId) -> Result<ScheduledRound, ScheduleError> {
+        let mut waiting = self.waiting();
+        if waiting.opening.contains(id) {
+            return Err(ScheduleError::Opening);
+        }
+        let key = waiting.rounds.keys().find(|(_, found)| found == id);
+        let key = *key.ok_or(ScheduleError::Unknown)?;
+        waiting.rounds.remove(&key).ok_or(ScheduleError::Unknown)
     }
 
     /// Held for moments only, never across an await.
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, ScheduledRound>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +92,8 @@ impl Rounds {
     ) -> Result<ScheduledRound, RoundError> {
         self.check_params(&params)?;
         closing.check(params.params.terms())?;
-        let _adding = self.schedule.adding.lock().await;
+        opens.check()?;
+        let _changing = self.schedule.changing.lock().await;
         if let Some(known) = self.schedule.find(&id_of(&params)) {
             let same = (known.opens, known.closing) == (opens, closing) && known.failed.is_none();
             let another = || ScheduleError::Another(known.id().to_string());
@@ -92,32 +127,47 @@ impl Rounds {
         Ok(scheduled)
     }
 
-    /// Takes a scheduled round back.
+    /// Takes a scheduled round back. It does not open once this has returned.
     pub(crate) async fn unschedule(&self, id: &RoundId) -> Result<(), RoundError> {
-        let known = self.schedule.find(id).ok_or(ScheduleError::Unknown)?;
-        Ok(self.drop_scheduled(&known).await?)
+        let _changing = self.schedule.changing.lock().await;
+        let taken = self.schedule.take_back(id)?;
+        let removed = self.storage.remove(*id, Record::Scheduled).await;
+        if removed.is_err() {
+            self.schedule.put(taken);
+        }
+        Ok(removed?)
     }
 
-    pub(super) async fn store_scheduled(
+    /// One that will not open stays, with its reason.
+    pub(super) async fn mark_failed(
         &self,
         scheduled: &ScheduledRound,
+        why: String,
     ) -> Result<(), StorageError> {
+        let failed = ScheduledRound {
+            failed: Some(why),
+            ..scheduled.clone()
+        };
+        let _changing = self.schedule.changing.lock().await;
+        self.store_scheduled(&failed).await
+    }
+
+    /// One that has opened is a round now.
+    pub(super) async fn mark_opened(&self, scheduled: &ScheduledRound) -> Result<(), StorageError> {
+        let _changing = self.schedule.changing.lock().await;
+        self.storage
+            .remove(scheduled.id(), Record::Scheduled)
+            .await?;
+        self.schedule.take(scheduled);
+        Ok(())
+    }
+
+    async fn store_scheduled(&self, scheduled: &ScheduledRound) -> Result<(), StorageError> {
         let record = stored::encode(scheduled);
         self.storage
             .put(scheduled.id(), Record::Scheduled, record)
             .await?;
         self.schedule.put(scheduled.clone());
-        Ok(())
-    }
-
-    pub(super) async fn drop_scheduled(
-        &self,
-        scheduled: &ScheduledRound,
-    ) -> Result<(), StorageError> {
-        self.storage
-            .remove(scheduled.id(), Record::Scheduled)
-            .await?;
-        self.schedule.take(scheduled.sequence);
         Ok(())
     }
 

@@ -63,10 +63,20 @@ impl Rounds {
     }
 
     /// Says whether it is done, or never will be.
-    async fn open_scheduled(self: &Arc<Self>, mut scheduled: ScheduledRound) -> bool {
+    async fn open_scheduled(self: &Arc<Self>, scheduled: ScheduledRound) -> bool {
+        if !self.schedule.begin_opening(&scheduled) {
+            // It was taken back meanwhile.
+            return true;
+        }
+        let done = self.open_and_tell(&scheduled).await;
+        self.schedule.end_opening(&scheduled.id());
+        done
+    }
+
+    async fn open_and_tell(self: &Arc<Self>, scheduled: &ScheduledRound) -> bool {
         if self.has_round_of(&scheduled.params) {
             // It opened, and the schedule could not be written then.
-            return self.drop_scheduled(&scheduled).await.is_ok();
+            return self.mark_opened(scheduled).await.is_ok();
         }
         let opened = self.open(scheduled.params.clone(), scheduled.closing).await;
         let stored = match opened {
@@ -78,22 +88,40 @@ impl Rounds {
                     round_number = scheduled.terms().round_number,
                     "a scheduled round opened"
                 );
-                self.drop_scheduled(&scheduled).await
+                self.mark_opened(scheduled).await
             }
-            Err(error) if passes(&error) => {
+            Err(error) if self.passes(&error) => {
                 tracing::warn!(schedule_id = %scheduled.id(), %error, "a scheduled round does not open yet; it is tried again");
                 return false;
             }
             Err(error) => {
                 tracing::error!(schedule_id = %scheduled.id(), %error, "a scheduled round will not open; the next goes on");
-                scheduled.failed = Some(error.to_string());
-                self.store_scheduled(&scheduled).await
+                self.mark_failed(scheduled, error.to_string()).await
             }
         };
         if let Err(error) = &stored {
             tracing::error!(schedule_id = %scheduled.id(), %error, "the schedule was not stored");
         }
         stored.is_ok()
+    }
+
+    /// Whether opening may succeed later with the same parameters.
+    fn passes(&self, error: &RoundError) -> bool {
+        match error {
+            // Another round's end gives its memory back; alone, it will never fit.
+            RoundError::Link(LinkError::Refused(Refusal::Memory { .. })) => {
+                self.list().iter().any(|round| round.is_in_progress())
+            }
+            RoundError::Link(LinkError::Refused(refusal)) => matches!(
+                refusal,
+                Refusal::Busy
+                    | Refusal::Device
+                    | Refusal::TooManyRounds { .. }
+                    | Refusal::ShuttingDown
+            ),
+            RoundError::Link(_) | RoundError::Storage(_) | RoundError::Interrupted => true,
+            _ => false,
+        }
     }
 
     fn close_what_is_reached(self: &Arc<Self>, runner: &mut Runner) {
@@ -190,18 +218,6 @@ impl Runner {
 
 const fn is_too_few(refusal: Refusal) -> bool {
     matches!(refusal, Refusal::CohortTooSmall { .. })
-}
-
-/// Whether opening may succeed later with the same parameters.
-fn passes(error: &RoundError) -> bool {
-    match error {
-        RoundError::Link(LinkError::Refused(refusal)) => matches!(
-            refusal,
-            Refusal::Busy | Refusal::Device | Refusal::TooManyRounds { .. } | Refusal::ShuttingDown
-        ),
-        RoundError::Link(_) | RoundError::Storage(_) | RoundError::Interrupted => true,
-        _ => false,
-    }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

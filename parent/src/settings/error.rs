@@ -53,6 +53,16 @@ pub enum SettingsError {
         /// The key.
         key: &'static str,
     },
+    /// A limit that is none.
+    #[error(
+        "{key} is more than {most}, which limits nothing: give less, or leave it out for the default"
+    )]
+    TooMuch {
+        /// The key.
+        key: &'static str,
+        /// What it may be.
+        most: u64,
+    },
     /// Protection of a listener that is not there.
     #[error(
         "operator.tls or operator.tokens is set and operator.listen is not: the operator's paths are then served at clients.listen, without either; set operator.listen, for instance \"127.0.0.1:8481\""

@@ -129,6 +129,14 @@ fn values_that_are_none_are_refused_by_their_key() {
             ["line 2", "socket address"],
         ),
         ("[limits]\nconnections = 0\n", ["limits.connections", "0"]),
+        (
+            "[limits]\nconnections = 4611686018427387904\n",
+            ["limits.connections", "more than"],
+        ),
+        (
+            "[limits]\nhead_seconds = 9223372036854775807\n",
+            ["limits.head_seconds", "more than"],
+        ),
         ("[limits]\nconnections = -1\n", ["line 2", "-1"]),
         ("[operator]\nkeys = [\"12ab\"]\n", ["operator.keys", "12ab"]),
         ("on_shutdown = \"now\"\n", ["now", "abort"]),

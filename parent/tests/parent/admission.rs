@@ -264,3 +264,29 @@ async fn a_round_larger_than_the_parent_takes_is_not_opened() {
     answer.refused_with(413, "round_too_large");
     assert_eq!(stage.enclave.count("open_round"), 0);
 }
+
+/// Strangers while the enclave is away: under open admission anyone has an id.
+#[tokio::test]
+async fn uploads_that_nobody_answers_fill_no_more_room_than_the_round_has() {
+    let stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, 100).await;
+    stage
+        .put_small(round, 1)
+        .await
+        .expect("the enclave is there");
+    stage.enclave.stop();
+    let mut told = std::collections::BTreeMap::new();
+    for client in 2..=120 {
+        let refused = stage.put_small(round, client).await.unwrap_err();
+        *told.entry(refused).or_insert(0) += 1;
+    }
+    // max_cohort is 6, one of them is in, and 64 more may wait.
+    let stored = stage.stored_uploads(round);
+    assert_eq!(stored, 6 + 64, "{told:?}");
+    assert_eq!(told["busy"], 119 - 69);
+    // Who waits already may try again.
+    assert_eq!(
+        stage.put_small(round, 2).await.unwrap_err(),
+        "enclave_unreachable"
+    );
+}

@@ -132,6 +132,9 @@ async fn the_rest_goes_on_from_where_it_was_and_from_nowhere_else() {
         let said = refused.json()["detail"].as_str().unwrap().to_owned();
         assert!(said.contains(&offset.to_string()), "{said}");
     }
+    // Who knows the header can't make less of it.
+    let _ = cut(&stage, Method::PUT, &upload.path, &upload.bytes[..50_000]).await;
+    assert_eq!(upload.offset(&stage).await, offset);
     // A stranger's upload under the same id takes nothing away, and can't be told to be this one.
     let stranger = Upload {
         digest: "ab".repeat(32),

@@ -68,6 +68,34 @@ async fn where_certificates_are_wanted_only_those_of_the_authority_come_in() {
 }
 
 #[tokio::test]
+async fn who_came_in_by_an_authority_that_is_replaced_does_not_stay() {
+    let (pki, next) = (Pki::new(), Pki::new());
+    let files = TlsFiles {
+        client_authority: Some(pki.authority()),
+        ..pki.server()
+    };
+    let (parent, _folder) = parent_with(|config| config.clients = with_tls(files)).await;
+    let mut open = http::Open::over_tls(&parent, &pki.client(Some(&pki))).await;
+    assert_eq!(open.ask("/v1/rounds").await.unwrap().status, 200);
+    std::fs::copy(next.authority(), pki.authority()).unwrap();
+    let stranger_now = async || {
+        let again = ask_over_tls(&parent, &pki.client(Some(&pki)), "GET", "/v1/rounds", "").await;
+        again.is_err()
+    };
+    upgraded(stranger_now).await;
+    let answer = open.ask("/v1/rounds").await.unwrap();
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (503, &"certificates_changed".into())
+    );
+    assert!(
+        open.ask("/v1/rounds").await.is_none(),
+        "the connection went on"
+    );
+    parent.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart_and_a_spoilt_one_is_not() {
     let (pki, renewed) = (Pki::new(), Pki::new());
     let files = pki.server();

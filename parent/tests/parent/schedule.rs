@@ -233,6 +233,59 @@ async fn what_the_enclave_refuses_for_good_is_told_and_holds_nobody_up() {
     again.refused_with(404, "unknown_schedule");
 }
 
+/// Between the clock's strike and the enclave's answer lies time, in which much may be asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_taken_back_does_not_open_and_what_opens_is_not_taken_back() {
+    let stage = Stage::new().await;
+    stage.enclave.script(|command| {
+        if matches!(command, Command::OpenRound(_)) {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        None
+    });
+    let later = json!({"at": now() + 3600});
+    for number in 1..=6 {
+        let id = scheduled(&stage, number, json!({"at": now() - 1}), json!({})).await;
+        // Before, at and behind the moment at which the enclave is asked.
+        tokio::time::sleep(Duration::from_millis(number * 7)).await;
+        let path = format!("/v1/schedule/{id}");
+        let removed = stage.call(Method::DELETE, &path, vec![]).await;
+        // Whatever comes of it, another one is scheduled at the same time, and stays.
+        scheduled(&stage, number + 100, later.clone(), json!({})).await;
+        if removed.status == StatusCode::NO_CONTENT {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let opened = rounds(&stage).await;
+            assert!(!opened.iter().any(|round| round.0 == number), "{opened:?}");
+        } else {
+            removed.refused_with(409, "schedule");
+            until(&stage, number, "collecting").await;
+        }
+    }
+    // The last one may be listed as a round a moment before it is off the schedule.
+    a_while().await;
+    let mut kept = waiting(&stage).await;
+    kept.sort_unstable();
+    assert_eq!(kept, [101, 102, 103, 104, 105, 106]);
+    assert!(
+        stage.enclave.count("open_round") > 0,
+        "none was ever opening"
+    );
+}
+
+#[tokio::test]
+async fn parameters_that_the_operator_did_not_sign_are_not_scheduled() {
+    let stage = Stage::new().await;
+    let mut params = params(1);
+    params.signature = numbered(2, Intake::Presum, DIMENSION, 6).signature;
+    let request = json!({
+        "params": hex::encode(canonical::encode(&params)),
+        "opens": {"at": now() + 3600},
+    });
+    let body = request.to_string().into_bytes();
+    let refused = stage.call(Method::POST, "/v1/schedule", body).await;
+    refused.refused_with(422, "operator_signature");
+}
+
 #[tokio::test]
 async fn the_same_twice_is_one_and_what_can_not_be_is_refused() {
     let stage = Stage::new().await;

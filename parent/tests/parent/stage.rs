@@ -156,6 +156,15 @@ impl Stage {
         self.call(Method::PUT, &path, contribution.bytes()).await
     }
 
+    /// Puts one of 100 elements; errs with the problem's code.
+    pub(crate) async fn put_small(&self, round: RoundId, client: u8) -> Result<(), String> {
+        let answer = self.put(&Contribution::new(round, client, 100)).await;
+        match answer.status {
+            StatusCode::OK => Ok(()),
+            _ => Err(answer.code()),
+        }
+    }
+
     /// Puts the contributions of these clients and expects them to be accepted.
     pub(crate) async fn put_all(&self, round: RoundId, clients: impl IntoIterator<Item = u8>) {
         for client in clients {

@@ -1,7 +1,8 @@
 //! Names in folders that are there after a crash, or are not.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::storage::StorageError;
@@ -14,7 +15,8 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StorageError> {
         if let Some(parent) = parent {
             make_folder(parent)?;
         }
-        match fs::create_dir(path) {
+        // Names of files are names of clients: for the operator's eyes.
+        match DirBuilder::new().mode(0o700).create(path) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed("create", path)(source));
             }

@@ -71,6 +71,48 @@ async fn exchange(
     }))
 }
 
+/// A connection that goes on.
+pub(crate) struct Open(tokio_rustls::client::TlsStream<TcpStream>);
+
+impl Open {
+    pub(crate) async fn over_tls(parent: &Parent, client: &Arc<rustls::ClientConfig>) -> Self {
+        let stream = TcpStream::connect(parent.address()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::clone(client));
+        Self(connector.connect(name, stream).await.unwrap())
+    }
+
+    /// One request and its answer; `None` if the connection has ended.
+    pub(crate) async fn ask(&mut self, path: &str) -> Option<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.write_all(request.as_bytes()).await.ok()?;
+        let mut text = String::new();
+        let (head, length) = loop {
+            let mut piece = [0; 4096];
+            let read = self
+                .0
+                .read(&mut piece)
+                .await
+                .ok()
+                .filter(|read| *read > 0)?;
+            text.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+            let Some((head, _)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.unwrap().parse().unwrap();
+            if text.len() >= head.len() + 4 + length {
+                break (head.to_owned(), length);
+            }
+        };
+        let body = text[head.len() + 4..head.len() + 4 + length].to_owned();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Answer { status, head, body })
+    }
+}
+
 /// Waits until it is so, for a few seconds at most.
 pub(crate) async fn upgraded(so: impl AsyncFn() -> bool) {
     for _ in 0..500 {
