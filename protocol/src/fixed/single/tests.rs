@@ -151,7 +151,7 @@ fn compare_every(nth: u64) {
     }
 }
 
-/// `SEALSUM_EVERY_FLOAT=1` compares all 2^32 of them, in some minutes of a release build.
+/// `SEALSUM_EVERY_FLOAT=1` compares all 2^32 of them, which takes a release build half an hour or so.
 #[test]
 fn no_rounding_of_any_32_bit_float_differs() {
     let all = std::env::var("SEALSUM_EVERY_FLOAT").is_ok_and(|set| set == "1");
