@@ -47,7 +47,7 @@ fn rounds_that_were_signed_ahead_open_close_and_follow_each_other() {
     let opening: Vec<&str> = opening.iter().map(String::as_str).collect();
     let later = [
         "--opens-at",
-        "2099-01-01T02:00:00Z",
+        "2033-01-01T02:00:00Z",
         "--closes-after",
         "3600",
     ];
