@@ -150,7 +150,10 @@ fn report(steady: &Steady, sums: &Sums, seconds: &[Second], rounds: u64) -> Valu
     };
     let (joins, contributions) = (all(|s| &s.joins), all(|s| &s.contributions));
     let load = sums.load.as_secs_f64();
-    let each = |cpu: f64| round1(cpu * 1_000_000.0 / sums.accepted.max(1) as f64) / 1000.0;
+    let each = |cpu: f64| {
+        let millis = cpu * 1000.0 / sums.accepted.max(1) as f64;
+        (millis * 1000.0).round() / 1000.0
+    };
     let resident: Vec<f64> = seconds
         .iter()
         .filter(|second| second.resident > 0)
