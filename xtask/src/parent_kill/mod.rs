@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use sealsum_protocol::{Command, Intake, Reply, RoundId, canonical};
 use sealsum_testkit::{Ends, Told};
+use serde_json::Value;
 
 use crate::demo::programs::Programs;
 use crate::demo::random::Random;
@@ -134,9 +135,33 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.json {
         println!("{report}");
     } else {
-        println!("{report:#}");
+        explain(&report);
     }
     Ok(ok)
+}
+
+/// The report in words.
+fn explain(report: &Value) {
+    let landed = report["landed"].as_object().into_iter().flatten();
+    for (group, count) in landed {
+        println!("{count:>5} kills: {}", group.replace('_', " "));
+    }
+    println!(
+        "{} kills, {} contributions acknowledged: {} lost, {} double releases, {} wrong aggregates",
+        report["kills"],
+        report["acknowledged"],
+        report["lost"],
+        report["double_releases"],
+        report["wrong_aggregates"],
+    );
+    println!(
+        "{} rounds released, {} aborted, {} lost with one of {} enclaves killed; 99 of 100 starts answered within {} ms",
+        report["rounds"]["released"],
+        report["rounds"]["aborted"],
+        report["rounds"]["lost_with_their_enclave"],
+        report["enclave_kills"],
+        report["restart_ms_p99"],
+    );
 }
 
 /// The link's watcher: kills at steps, and notes what the enclave says of ends.
