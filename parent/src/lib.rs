@@ -42,7 +42,8 @@ pub use settings::{
     Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, read as read_settings,
 };
 pub use storage::{
-    Blob, BlobReader, BlobWriter, Embedded, Pending, Record, Storage, StorageError, StoredBlob,
+    Blob, BlobReader, BlobWriter, Embedded, Holder, Pending, Record, Shared, Storage, StorageError,
+    StorageSettings, StoredBlob, TakenOver,
 };
 pub use summary::RoundSummary;
 pub use tls::TlsError;

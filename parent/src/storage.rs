@@ -8,22 +8,30 @@ mod blocking;
 mod embedded;
 mod error;
 mod keys;
+mod lease;
+mod settings;
+mod shared;
 
 pub(crate) use blocking::{blocking, by_windows};
 pub use embedded::Embedded;
 pub use error::StorageError;
 pub use keys::{Blob, Record};
+pub use lease::{Holder, TakenOver};
+pub use settings::StorageSettings;
+pub use shared::Shared;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealsum_protocol::{ClientId, RoundId};
 
 /// A storage operation under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
 
-/// The store. [`Embedded`] keeps it in one folder.
+/// The store. [`Embedded`] keeps it in one folder, [`Shared`] in a database and a bucket that
+/// several parents use. Whoever writes to a round holds it: see [`Storage::hold`].
 pub trait Storage: Send + Sync {
     /// Every round that has a [`Record::State`].
     fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
@@ -61,6 +69,37 @@ pub trait Storage: Send + Sync {
 
     /// Removes a blob, if it is there.
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()>;
+
+    /// Takes the round's lease for this parent, unless another one's holds. A store that has
+    /// one parent is always its own.
+    fn hold(&self, _round: RoundId) -> Pending<'_, Holder> {
+        Box::pin(async { Ok(Holder::Ours) })
+    }
+
+    /// Gives up the lease of a round that is over.
+    fn let_go(&self, _round: RoundId) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Renews all leases of this parent. Gives the rounds whose lease another one has by now.
+    fn renew(&self) -> Pending<'_, Vec<RoundId>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Takes leases that were not renewed in time, some at a time.
+    fn take_over(&self) -> Pending<'_, Vec<TakenOver>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Ends all leases of this parent, so that others need not wait for them.
+    fn leave(&self) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// How often leases are to be renewed; `None` if there is nobody to take them.
+    fn renew_every(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// A blob being written. Dropped before its commit, it leaves nothing behind.

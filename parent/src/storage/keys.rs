@@ -52,6 +52,19 @@ pub enum Blob {
     AggregatePart(u64),
 }
 
+impl Blob {
+    /// As [`Record::key`].
+    pub(crate) const fn key(&self) -> (&'static str, &[u8]) {
+        match self {
+            Self::Upload(client) => (UPLOAD, client.as_bytes()),
+            Self::MaskedSum => ("masked_sum", &[]),
+            Self::Aggregate => ("aggregate", &[]),
+        }
+    }
+}
+
+/// [`Blob::Upload`]'s kind.
+pub(crate) const UPLOAD: &str = "upload";
 /// [`Record::State`]'s kind: a round is there once it has one.
 pub(crate) const STATE: &str = "state";
 /// [`Record::Acceptance`]'s kind.

@@ -5,7 +5,13 @@
 mod conformance;
 mod embedded;
 mod import;
+#[cfg(feature = "servers")]
+mod leases;
 mod model;
+#[cfg(feature = "servers")]
+mod servers;
+#[cfg(feature = "servers")]
+mod shared;
 
 use sealsum_protocol::{ClientId, RoundId};
 
@@ -31,6 +37,13 @@ impl Medium for tempfile::TempDir {
             let storage: Arc<dyn Storage> = Arc::new(Embedded::open(self.path()).unwrap());
             storage
         })
+    }
+}
+
+/// Whoever writes to a round holds it.
+async fn hold(storage: &dyn Storage, rounds: impl IntoIterator<Item = RoundId>) {
+    for round in rounds {
+        assert_eq!(storage.hold(round).await.unwrap(), Holder::Ours);
     }
 }
 

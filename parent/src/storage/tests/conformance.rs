@@ -4,6 +4,7 @@ use super::*;
 
 pub(super) async fn conforms(medium: &dyn Medium) {
     let storage = medium.open().await;
+    hold(&*storage, (1..=11).map(round)).await;
     records_are_replaced_whole_and_removed(&*storage).await;
     a_round_is_listed_once_its_state_is_there(&*storage).await;
     a_blob_is_seen_only_after_its_commit(&*storage).await;
@@ -99,6 +100,7 @@ async fn clients_are_listed_in_order_and_by_kind(storage: &dyn Storage) {
 async fn ids_have_any_bytes(storage: &dyn Storage) {
     let id_of = |first: u8| -> [u8; 32] { std::array::from_fn(|i| first.wrapping_add(i as u8)) };
     let rounds = [0_u8, 39, 92, 224].map(|first| RoundId::new(id_of(first)));
+    hold(storage, rounds).await;
     let clients: Vec<ClientId> = (0..=255).map(|first| ClientId::new(id_of(first))).collect();
     for (i, round) in rounds.into_iter().enumerate() {
         for client in &clients {
@@ -237,6 +239,7 @@ async fn many_write_at_once(storage: &Arc<dyn Storage>) {
 async fn what_was_committed_is_there_when_opened_again(medium: &dyn Medium) {
     let (upload, half) = (Blob::Upload(client(1)), Blob::Upload(client(2)));
     let storage = medium.open().await;
+    hold(&*storage, [round(11)]).await;
     let listed_before = storage.rounds().await.unwrap();
     storage
         .put(round(11), Record::State, vec![5])

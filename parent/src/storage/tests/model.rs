@@ -89,6 +89,7 @@ pub(super) fn agrees_with_the_model<M: Medium>(cases: u32, fresh: impl Fn() -> M
 
 async fn follow<M: Medium>(medium: &M, operations: Vec<Operation>) {
     let mut storage = medium.open().await;
+    hold(&*storage, [round(0), round(1)]).await;
     let (mut model, mut readers) = (Model::default(), Vec::new());
     for operation in operations {
         match operation {
@@ -123,6 +124,7 @@ async fn follow<M: Medium>(medium: &M, operations: Vec<Operation>) {
             Operation::Reopen => {
                 drop(storage);
                 storage = medium.open().await;
+                hold(&*storage, [round(0), round(1)]).await;
             }
         }
         compare(&*storage, &model).await;
