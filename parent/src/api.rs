@@ -9,6 +9,7 @@ mod contribute;
 mod evidence;
 mod health;
 mod list_rounds;
+mod neighbours;
 mod offer;
 mod open_round;
 mod proof;
@@ -79,6 +80,12 @@ fn operator_paths() -> OpenApiRouter<Arc<Rounds>> {
 fn finish(paths: OpenApiRouter<Arc<Rounds>>, rounds: Arc<Rounds>) -> Router {
     let (paths, described) = paths.split_for_parts();
     let described = Json(describe(described));
+    let paths = if rounds.are_shared() {
+        let rounds = Arc::clone(&rounds);
+        paths.layer(middleware::from_fn_with_state(rounds, neighbours::send_on))
+    } else {
+        paths
+    };
     paths
         .route("/openapi.json", get(async move || described.clone()))
         .fallback(no_such_path)

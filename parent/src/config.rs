@@ -14,7 +14,7 @@ use crate::enclave_link::Patience;
 use crate::parent::StartError;
 use crate::round::Gathering;
 use crate::settings::SettingsError;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, StorageSettings};
 use crate::tls;
 
 /// A parent's configuration.
@@ -29,8 +29,8 @@ pub struct Config {
     pub operators: Vec<OperatorKey>,
     /// Where the enclave is.
     pub enclave: EnclaveAddress,
-    /// The folder that rounds are kept in.
-    pub data: PathBuf,
+    /// Where rounds are kept.
+    pub storage: StorageSettings,
     /// Limits.
     pub limits: Limits,
     /// What becomes of rounds that collect when the parent is asked to end.
@@ -57,10 +57,14 @@ impl Config {
                 Tokens::read(path)?;
             }
         }
-        match self.data.metadata() {
+        self.storage.check()?;
+        let Some(folder) = self.storage.folder() else {
+            return Ok(());
+        };
+        match folder.metadata() {
             Ok(found) if !found.is_dir() => Err(StorageError::Io {
                 action: "use",
-                path: self.data.clone(),
+                path: folder.to_owned(),
                 source: std::io::ErrorKind::NotADirectory.into(),
             }
             .into()),

@@ -11,6 +11,7 @@ mod api;
 mod config;
 mod enclave_link;
 mod metrics;
+mod neighbours;
 mod offer;
 mod parent;
 mod presum;
@@ -43,7 +44,7 @@ pub use settings::{
 };
 pub use storage::{
     Blob, BlobReader, BlobWriter, Embedded, Holder, Pending, Record, Shared, Storage, StorageError,
-    StorageSettings, StoredBlob, TakenOver,
+    StorageSettings, StoredBlob, TakenOver, Whereabouts,
 };
 pub use summary::RoundSummary;
 pub use tls::TlsError;

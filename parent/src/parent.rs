@@ -18,7 +18,7 @@ use crate::reload::Reloaded;
 use crate::rounds::Rounds;
 use crate::serve::{Served, serve};
 use crate::settings::SettingsError;
-use crate::storage::{Embedded, Storage, StorageError};
+use crate::storage::{Storage, StorageError};
 use crate::tls::{self, Tls, TlsError};
 
 /// A parent that serves.
@@ -30,6 +30,7 @@ pub struct Parent {
     serving: Vec<JoinHandle<()>>,
     /// Taking up, watching, the schedule.
     background: [JoinHandle<()>; 3],
+    leasing: JoinHandle<()>,
     shutdown: std::time::Duration,
     on_shutdown: OnShutdown,
 }
@@ -41,11 +42,11 @@ impl Parent {
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
-        let storage = Embedded::open(&config.data)?;
-        Self::start_on(config, Arc::new(storage)).await
+        let storage = config.storage.open().await?;
+        Self::start_on(config, storage).await
     }
 
-    /// The same on a store that is open already; the data folder plays no part.
+    /// The same on a store that is open already; the configuration of one plays no part.
     ///
     /// # Errors
     /// [`StartError`].
@@ -94,6 +95,10 @@ impl Parent {
             let rounds = Arc::clone(&rounds);
             async move { rounds.run_schedule().await }
         });
+        let leasing = tokio::spawn({
+            let rounds = Arc::clone(&rounds);
+            async move { rounds.look_after_leases().await }
+        });
         let (stop, stopped) = watch::channel(());
         let all = || router(Arc::clone(&rounds));
         let serving = match operator {
@@ -110,6 +115,7 @@ impl Parent {
             stop,
             serving,
             background: [resuming, watching, scheduling],
+            leasing,
             shutdown: config.limits.shutdown,
             on_shutdown: config.on_shutdown,
         })
@@ -155,6 +161,12 @@ impl Parent {
         });
         if rest.await.is_err() {
             tracing::warn!("work was still under way at the end; it goes on at the next start");
+        }
+        // Until here, what was under way needed its leases.
+        self.leasing.abort();
+        let _ = self.leasing.await;
+        if let Err(error) = self.rounds.storage.leave().await {
+            tracing::warn!(%error, "leases were not given up; other parents wait until they run out");
         }
         tracing::info!("the parent ended");
     }

@@ -144,11 +144,19 @@ impl Problem {
     }
 
     pub(crate) fn storage(error: &StorageError) -> Self {
+        if let StorageError::Fenced(_) = error {
+            return RoundError::Elsewhere.into();
+        }
         tracing::error!(%error, "storage failed");
         let (status, detail) = if error.is_full() {
             (
                 StatusCode::INSUFFICIENT_STORAGE,
                 "the parent's disk is full",
+            )
+        } else if error.passes() {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the parent's storage is out of reach; try again later",
             )
         } else {
             (
@@ -217,6 +225,11 @@ impl From<RoundError> for Problem {
                 StatusCode::CONFLICT,
                 "exclusions",
                 "Too many uploads were lost",
+            ),
+            RoundError::Elsewhere => new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "elsewhere",
+                "Another parent works this",
             ),
             RoundError::RolledBack => new(
                 StatusCode::CONFLICT,

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
+use crate::neighbours::Neighbours;
 use crate::round::{RecentCohorts, Round, RoundError};
 use crate::schedule::Queue;
 use crate::storage::{Blob, Record, Storage, StorageError};
@@ -35,6 +36,7 @@ pub struct Rounds {
     pub(crate) schedule: Queue,
     /// Who is in rounds that are released.
     pub(crate) recent_cohorts: RecentCohorts,
+    pub(crate) neighbours: Neighbours,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
     loaded: AtomicBool,
@@ -45,7 +47,8 @@ pub struct Rounds {
 #[derive(Default)]
 struct Index {
     by_id: HashMap<RoundId, Arc<Round>>,
-    by_sequence: BTreeMap<u64, Arc<Round>>,
+    /// Rounds of parents that share a store may have the same number.
+    by_sequence: BTreeMap<(u64, RoundId), Arc<Round>>,
 }
 
 impl Rounds {
@@ -66,6 +69,7 @@ impl Rounds {
             kept_uploads: KeptUploads::default(),
             schedule: Queue::default(),
             recent_cohorts: RecentCohorts::default(),
+            neighbours: Neighbours::default(),
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
             loaded: AtomicBool::new(false),
@@ -116,7 +120,14 @@ impl Rounds {
         index.by_id.insert(round.id(), Arc::clone(round));
         index
             .by_sequence
-            .insert(round.sequence(), Arc::clone(round));
+            .insert((round.sequence(), round.id()), Arc::clone(round));
+    }
+
+    pub(crate) fn remove(&self, id: &RoundId) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(round) = index.by_id.remove(id) {
+            index.by_sequence.remove(&(round.sequence(), *id));
+        }
     }
 
     /// Asks the enclave about one round, on that round's account.
@@ -214,7 +225,8 @@ impl Rounds {
             self.storage
                 .remove_blob(round.id(), Blob::MaskedSum)
                 .await?;
-            self.forget_parts(round).await
+            self.forget_parts(round).await?;
+            self.storage.let_go(round.id()).await
         };
         if let Err(error) = discard.await {
             tracing::warn!(round_id = %round.id(), %error, "uploads were not removed");
@@ -233,7 +245,11 @@ impl Rounds {
         };
         // What it logs names the request that asked for it.
         let task = tokio::spawn(work.in_current_span());
-        task.await.unwrap_or(Err(RoundError::Interrupted))
+        let done = task.await.unwrap_or(Err(RoundError::Interrupted));
+        if let Err(RoundError::Storage(StorageError::Fenced(id))) = &done {
+            self.part_with(id);
+        }
+        done
     }
 
     /// Waits until no work is under way; what begins meanwhile waits too.

@@ -17,6 +17,7 @@ pub use error::SettingsError;
 pub use layers::{Layer, Origin, read};
 
 use crate::config::{Config, Limits, Listener, OnShutdown, TlsFiles};
+use crate::storage::StorageSettings;
 
 /// Everything that can be set, in the sections of the file.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,7 +25,7 @@ use crate::config::{Config, Limits, Listener, OnShutdown, TlsFiles};
 pub struct Settings {
     on_shutdown: OnShutdown,
     enclave: EnclaveSettings,
-    storage: FolderSettings,
+    storage: StorageSettings,
     clients: ListenerSettings,
     operator: OperatorSettings,
     limits: LimitSettings,
@@ -39,12 +40,6 @@ struct EnclaveSettings {
     connect_seconds: Option<u64>,
     reply_seconds: Option<u64>,
     lost_after_seconds: Option<u64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FolderSettings {
-    folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -146,16 +141,19 @@ impl Settings {
             flag: "--enclave",
             example: "vsock:16:5005",
         })?;
-        let data = self.storage.folder.clone().ok_or(SettingsError::Missing {
-            key: "storage.folder",
-            flag: "--data",
-            example: "/var/lib/sealsum",
-        })?;
+        if self.storage.folder().is_none() && !self.storage.is_shared() {
+            return Err(SettingsError::Missing {
+                key: "storage.folder",
+                flag: "--data",
+                example: "/var/lib/sealsum",
+            });
+        }
+        self.storage.check().map_err(SettingsError::Storage)?;
         let config = Config {
             enclave: enclave
                 .parse()
                 .map_err(|error| SettingsError::value("enclave.address", enclave, &error))?,
-            data,
+            storage: self.storage.clone(),
             operators: parse_keys(&self.operator.keys)?,
             clients: Listener {
                 address: self.clients.listen.unwrap_or(DEFAULT_LISTEN),

@@ -16,7 +16,7 @@ pub(crate) use blocking::{blocking, by_windows};
 pub use embedded::Embedded;
 pub use error::StorageError;
 pub use keys::{Blob, Record};
-pub use lease::{Holder, TakenOver};
+pub use lease::{Holder, TakenOver, Whereabouts};
 pub use settings::StorageSettings;
 pub use shared::Shared;
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealsum_parent::{Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent};
+use sealsum_parent::{
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, StorageSettings,
+};
 use sealsum_protocol::{
     Admission, AggregationRule, BlockTree, ClientId, Commitment, ContributionHeader, Digest,
     Intake, KemSuite, Noise, OperatorSigner, RingBits, RoundId, RoundParams, RoundTerms, Rounding,
@@ -65,7 +67,7 @@ async fn start(data: &Path) -> (FakeEnclave, Parent) {
         operator: None,
         operators: Vec::new(),
         enclave: EnclaveAddress::Tcp(enclave.address.to_string()),
-        data: data.to_owned(),
+        storage: StorageSettings::embedded(data),
         limits: Limits {
             watch: Duration::from_secs(3600),
             ..Limits::default()

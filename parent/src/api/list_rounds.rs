@@ -20,6 +20,7 @@ pub(super) struct RoundList {
 /// Every round, newest last.
 #[utoipa::path(get, path = "/v1/rounds", tag = "clients", responses((status = 200, body = RoundList)))]
 pub(super) async fn list_rounds(State(rounds): State<Arc<Rounds>>) -> Json<RoundList> {
-    let rounds = rounds.list().iter().map(|round| round.summary()).collect();
+    let rounds = rounds.everywhere();
+    let rounds = rounds.iter().map(|round| round.summary()).collect();
     Json(RoundList { rounds })
 }

@@ -49,6 +49,7 @@ impl Rounds {
         if let Some(receipt) = stored {
             return Ok(receipt);
         }
+        self.hold(round.id).await?;
         let lost = match round.phase() {
             Phase::Collecting | Phase::Releasing => false,
             // Given up for its silence, the enclave may be back, and its proof counts.

@@ -61,6 +61,9 @@ pub enum RoundError {
         "the enclave has closed or released this round already, and the parent's storage no longer has what came of it: it was rolled back or edited. Nothing is released a second time. Put back the storage as it was then, and close again"
     )]
     RolledBack,
+    /// Another parent has the lease of what is to be written.
+    #[error("another parent that shares this one's store works this; ask again in a moment")]
+    Elsewhere,
     /// A statement of the enclave that its own receipt key did not sign.
     #[error("the enclave's {0} is not signed by the round's receipt key")]
     Unsigned(&'static str),

@@ -73,6 +73,9 @@ impl Rounds {
             .store(boundary.into_inner(), Ordering::Relaxed);
         if let Err(error) = self.archive(&round).await {
             self.give_up(&round).await;
+            if let Err(error) = self.storage.let_go(round.id).await {
+                tracing::warn!(round_id = %round.id, %error, "the lease of a round that did not open was not given up");
+            }
             return Err(error);
         }
         let round = Arc::new(round);
@@ -109,6 +112,7 @@ impl Rounds {
     }
 
     async fn archive(&self, round: &Round) -> Result<(), RoundError> {
+        self.hold(round.id).await?;
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).map_err(|_| RoundError::Interrupted)?;
         let evidence = RoundEvidence {

@@ -20,19 +20,14 @@ use crate::schedule::StoredClosing;
 use crate::storage::{Record, StorageError};
 
 impl Rounds {
-    /// Reads every stored round. One that can't be read is named in the log and left
-    /// alone; the others are served.
-    pub(crate) async fn load(&self) -> Result<(), StorageError> {
-        for id in self.storage.rounds().await? {
-            match self.load_round(id).await {
-                Ok(round) => self.insert(&Arc::new(round)),
-                Err(error) => tracing::error!(round_id = %id, %error, "a round was not read back"),
-            }
-        }
-        Ok(())
+    /// A stored round's phase, as it was last written.
+    pub(crate) async fn stored_phase(&self, id: RoundId) -> Result<Option<Phase>, StorageError> {
+        let stored = self.storage.record(id, Record::State).await?;
+        let state = stored.and_then(|bytes| serde_json::from_slice::<StoredState>(&bytes).ok());
+        Ok(state.map(|state| state.phase))
     }
 
-    async fn load_round(&self, id: RoundId) -> Result<Round, RoundError> {
+    pub(crate) async fn load_round(&self, id: RoundId) -> Result<Round, RoundError> {
         let damaged = |record| StorageError::Damaged {
             round_id: id,
             record,
@@ -143,12 +138,14 @@ impl Rounds {
         for round in self.list() {
             match round.phase() {
                 Phase::Collecting | Phase::Releasing => self.resume_round(&round).await,
+                // Whoever has its lease does.
+                _ if self.are_shared() => {}
                 _ => self.discard_uploads(&round).await,
             }
         }
     }
 
-    async fn resume_round(self: &Arc<Self>, round: &Arc<Round>) {
+    pub(crate) async fn resume_round(self: &Arc<Self>, round: &Arc<Round>) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.resume_once(round).await {

@@ -159,12 +159,6 @@ impl Rounds {
         Ok(stored.is_some_and(|stored| stored.bytes == round.layout.total_bytes()))
     }
 
-    /// Whether the aggregate was stored whole.
-    pub(super) async fn has_aggregate(&self, round: &Round) -> Result<bool, StorageError> {
-        let stored = self.storage.blob(round.id, Blob::Aggregate).await?;
-        Ok(stored.is_some_and(|stored| stored.bytes == round.layout.total_bytes()))
-    }
-
     async fn release_block(
         &self,
         round: &Round,

@@ -9,7 +9,7 @@ use sealsum_protocol::{RoundId, SignedRoundParams};
 use super::{ClosingRule, Opens, ScheduleError, ScheduledRound, id_of, stored};
 use crate::round::RoundError;
 use crate::rounds::Rounds;
-use crate::storage::{Record, StorageError};
+use crate::storage::{Holder, Record, StorageError, Whereabouts};
 
 /// What waits, oldest first.
 #[derive(Default)]
@@ -41,6 +41,11 @@ impl Queue {
     fn put(&self, scheduled: ScheduledRound) {
         let key = (scheduled.sequence, scheduled.id());
         self.waiting().rounds.insert(key, scheduled);
+    }
+
+    /// Takes out what another parent has by now.
+    pub(crate) fn part_with(&self, id: &RoundId) {
+        self.waiting().rounds.retain(|(_, found), _| found != id);
     }
 
     fn take(&self, scheduled: &ScheduledRound) {
@@ -117,6 +122,7 @@ impl Rounds {
             closing,
             failed: None,
         };
+        self.hold(scheduled.id()).await?;
         self.store_scheduled(&scheduled).await?;
         tracing::info!(
             schedule_id = %scheduled.id(),
@@ -135,7 +141,8 @@ impl Rounds {
         if removed.is_err() {
             self.schedule.put(taken);
         }
-        Ok(removed?)
+        removed?;
+        Ok(self.storage.let_go(*id).await?)
     }
 
     /// One that will not open stays, with its reason.
@@ -159,7 +166,23 @@ impl Rounds {
             .remove(scheduled.id(), Record::Scheduled)
             .await?;
         self.schedule.take(scheduled);
-        Ok(())
+        self.storage.let_go(scheduled.id()).await
+    }
+
+    /// Errs if another parent has this one by now. A parent that was taken for gone finds that out
+    /// here, before the enclave opens a second one.
+    pub(super) async fn must_be_ours(
+        &self,
+        scheduled: &ScheduledRound,
+    ) -> Result<(), StorageError> {
+        if !self.are_shared() {
+            return Ok(());
+        }
+        let done = self.store_scheduled(scheduled).await;
+        if matches!(done, Err(StorageError::Fenced(_))) {
+            self.part_with(&scheduled.id());
+        }
+        done
     }
 
     async fn store_scheduled(&self, scheduled: &ScheduledRound) -> Result<(), StorageError> {
@@ -174,15 +197,8 @@ impl Rounds {
     /// Reads the queue back. One whose round was opened before the end goes.
     pub(crate) async fn load_schedule(&self) -> Result<(), StorageError> {
         for id in self.storage.rounds_with(Record::Scheduled).await? {
-            let record = self.storage.record(id, Record::Scheduled).await?;
-            match record.as_deref().and_then(stored::decode) {
-                Some(scheduled) if self.has_round_of(&scheduled.params) => {
-                    self.storage.remove(id, Record::Scheduled).await?;
-                }
-                Some(scheduled) if scheduled.id() == id => self.schedule.put(scheduled),
-                _ => {
-                    tracing::error!(schedule_id = %id, "a scheduled round was not read back: its record is damaged");
-                }
+            if self.storage.hold(id).await? == Holder::Ours {
+                self.take_scheduled(id).await?;
             }
         }
         Ok(())
@@ -198,14 +214,54 @@ impl Rounds {
         }
     }
 
+    /// Reads one back that this parent holds. Says whether there was one.
+    pub(crate) async fn take_scheduled(&self, id: RoundId) -> Result<bool, StorageError> {
+        let Some(record) = self.storage.record(id, Record::Scheduled).await? else {
+            return Ok(false);
+        };
+        match stored::decode(&record) {
+            Some(scheduled) if self.has_round_of(&scheduled.params) => {
+                self.storage.remove(id, Record::Scheduled).await?;
+                self.storage.let_go(id).await?;
+            }
+            Some(scheduled) if scheduled.id() == id => self.schedule.put(scheduled),
+            _ => {
+                tracing::error!(schedule_id = %id, "a scheduled round was not read back: its record is damaged");
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where a scheduled round waits, if not here.
+    pub(crate) async fn place_of_scheduled(
+        &self,
+        id: &RoundId,
+    ) -> Result<Option<Whereabouts>, RoundError> {
+        if self.schedule.find(id).is_some() {
+            return Ok(None);
+        }
+        let stored = self.storage.record(*id, Record::Scheduled).await?;
+        if stored.is_none() {
+            return Ok(None);
+        }
+        Ok(match self.storage.hold(*id).await? {
+            Holder::Theirs(place) => Some(place),
+            // Nobody had it.
+            Holder::Ours => {
+                self.take_scheduled(*id).await?;
+                None
+            }
+        })
+    }
+
     pub(super) fn has_round_of(&self, params: &SignedRoundParams) -> bool {
-        let rounds = self.list();
+        let rounds = self.everywhere();
         rounds.iter().any(|round| round.binding().params == *params)
     }
 
     /// Whether a round of this task is in progress.
     pub(super) fn is_busy_with(&self, scheduled: &ScheduledRound) -> bool {
-        let rounds = self.list();
+        let rounds = self.everywhere();
         rounds.iter().any(|round| {
             round.terms().task == scheduled.terms().task
                 && matches!(round.phase(), Phase::Collecting | Phase::Releasing)

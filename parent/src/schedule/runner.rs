@@ -16,6 +16,7 @@ use super::{Opens, ScheduledRound, now};
 use crate::enclave_link::LinkError;
 use crate::round::{Round, RoundError};
 use crate::rounds::Rounds;
+use crate::storage::StorageError;
 
 /// What is under way, and what waits for its next try.
 #[derive(Default)]
@@ -77,6 +78,10 @@ impl Rounds {
         if self.has_round_of(&scheduled.params) {
             // It opened, and the schedule could not be written then.
             return self.mark_opened(scheduled).await.is_ok();
+        }
+        if let Err(error) = self.must_be_ours(scheduled).await {
+            tracing::warn!(schedule_id = %scheduled.id(), %error, "a scheduled round is not opened here");
+            return matches!(error, StorageError::Fenced(_));
         }
         let opened = self.open(scheduled.params.clone(), scheduled.closing).await;
         let stored = match opened {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::layers::Origin;
+use crate::storage::StorageError;
 
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum SettingsError {
         /// Why it is none.
         reason: String,
     },
+    /// What is set of the storage does not go together.
+    #[error(transparent)]
+    Storage(StorageError),
     /// A limit that lets nothing through.
     #[error("{key} is 0, which lets nothing through: give more, or leave it out for the default")]
     Zero {

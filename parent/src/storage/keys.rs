@@ -53,12 +53,13 @@ pub enum Blob {
 }
 
 impl Blob {
-    /// As [`Record::key`].
-    pub(crate) const fn key(&self) -> (&'static str, &[u8]) {
+    /// The kind's name, and which one of the kind.
+    pub(crate) fn key(&self) -> (&'static str, Vec<u8>) {
         match self {
-            Self::Upload(client) => (UPLOAD, client.as_bytes()),
-            Self::MaskedSum => ("masked_sum", &[]),
-            Self::Aggregate => ("aggregate", &[]),
+            Self::Upload(client) => (UPLOAD, client.as_bytes().to_vec()),
+            Self::MaskedSum => ("masked_sum", Vec::new()),
+            Self::Aggregate => ("aggregate", Vec::new()),
+            Self::AggregatePart(first) => ("aggregate_part", first.to_be_bytes().to_vec()),
         }
     }
 }

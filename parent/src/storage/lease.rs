@@ -7,8 +7,17 @@ use sealsum_protocol::RoundId;
 pub enum Holder {
     /// This parent.
     Ours,
-    /// Another one, which is reached at this URL.
-    Theirs(String),
+    /// Another one.
+    Theirs(Whereabouts),
+}
+
+/// Where a parent is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// By clients: a URL without a path.
+    pub clients: String,
+    /// By the operator, likewise.
+    pub operator: String,
 }
 
 /// A round whose holder let its lease run out.

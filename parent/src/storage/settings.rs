@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::shared::SharedSettings;
-use super::{Embedded, Shared, Storage, StorageError, blocking};
+use super::{Embedded, Shared, Storage, StorageError, Whereabouts, blocking};
 
 /// The section `storage`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,8 +31,10 @@ pub struct StorageSettings {
     secret_access_key_file: Option<PathBuf>,
     /// Certificates that database and object store are verified by, in place of the system's.
     authority: Option<PathBuf>,
-    /// Where clients and operator reach this parent, for the other ones to send them here.
+    /// Where clients reach this parent, for the other ones to send them here.
     advertise: Option<String>,
+    /// Where the operator does, if that is elsewhere.
+    advertise_operator: Option<String>,
     /// A folder for blobs on their way, as large as what is uploaded at a time.
     spool: Option<PathBuf>,
     /// How long a parent that is gone keeps its rounds.
@@ -125,6 +127,7 @@ impl StorageSettings {
             ),
             ("authority", self.authority.is_some()),
             ("advertise", self.advertise.is_some()),
+            ("advertise_operator", self.advertise_operator.is_some()),
             ("spool", self.spool.is_some()),
             ("lease_seconds", self.lease_seconds.is_some()),
         ];
@@ -157,11 +160,13 @@ impl StorageSettings {
             )
         })?;
         let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
-        let advertise = self.advertise.as_deref().unwrap_or_default();
-        let advertise = advertise.trim_end_matches('/');
-        if !advertise.starts_with("http://") && !advertise.starts_with("https://") {
-            let problem = "is to be the URL at which clients and operator reach this parent: other parents send them here";
-            return Err(at_fault("advertise", problem));
+        let clients = self.advertise.as_deref().unwrap_or_default();
+        let operator = self.advertise_operator.as_deref().unwrap_or(clients);
+        for (key, url) in [("advertise", clients), ("advertise_operator", operator)] {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                let problem = "is to be the URL at which this parent is reached: other parents send clients and operator there";
+                return Err(at_fault(key, problem));
+            }
         }
         let keys = match (&self.access_key_id_file, &self.secret_access_key_file) {
             (Some(id), Some(secret)) => Some((id.clone(), secret.clone())),
@@ -189,7 +194,10 @@ impl StorageSettings {
             region: self.region.clone(),
             keys,
             authority: self.authority.clone(),
-            advertise: advertise.to_owned(),
+            place: Whereabouts {
+                clients: clients.trim_end_matches('/').to_owned(),
+                operator: operator.trim_end_matches('/').to_owned(),
+            },
             spool: self
                 .spool
                 .clone()
@@ -226,7 +234,8 @@ mod tests {
         let shared: StorageSettings = toml::from_str(SHARED).unwrap();
         let shared = shared.shared().unwrap();
         assert_eq!((&*shared.bucket, &*shared.prefix), ("rounds", "of/two"));
-        assert_eq!(shared.advertise, "https://one.example");
+        assert_eq!(shared.place.clients, "https://one.example");
+        assert_eq!(shared.place.operator, "https://one.example");
         for line in SHARED.lines().skip(2).filter(|line| line.contains('=')) {
             let key = line.trim().split_once(' ').unwrap().0;
             let without = problem_of(&SHARED.replace(line, ""));

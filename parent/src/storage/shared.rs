@@ -24,6 +24,7 @@ use sealsum_protocol::{ClientId, RoundId};
 use super::settings::DatabaseUrl;
 use super::{
     Blob, BlobWriter, Holder, Pending, Record, Storage, StorageError, StoredBlob, TakenOver,
+    Whereabouts,
 };
 use database::Database;
 use leases::Leases;
@@ -50,7 +51,7 @@ pub(super) struct SharedSettings {
     pub(super) region: Option<String>,
     pub(super) keys: Option<(PathBuf, PathBuf)>,
     pub(super) authority: Option<PathBuf>,
-    pub(super) advertise: String,
+    pub(super) place: Whereabouts,
     pub(super) spool: PathBuf,
     pub(super) lease: Duration,
 }
@@ -66,14 +67,14 @@ impl Shared {
             database,
             objects,
             spool,
-            leases: Leases::new(settings.advertise, settings.lease)?,
+            leases: Leases::new(settings.place, settings.lease)?,
         })))
     }
 }
 
 impl Storage for Shared {
-    fn rounds(&self) -> Pending<'_, Vec<RoundId>> {
-        Box::pin(records::rounds(&self.0.database))
+    fn rounds_with(&self, record: Record) -> Pending<'_, Vec<RoundId>> {
+        Box::pin(records::rounds_with(&self.0.database, record))
     }
 
     fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {

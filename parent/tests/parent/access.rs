@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use sealsum_parent::{
     Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, SettingsError, StartError,
-    client_router, router,
+    StorageSettings, client_router, router,
 };
 use sealsum_protocol::{Intake, OperatorKey, canonical};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ pub(crate) fn config(folder: &TempDir) -> Config {
         operators: Vec::new(),
         // Nobody listens there: what is refused is refused before the enclave is asked.
         enclave: EnclaveAddress::Tcp("127.0.0.1:1".to_owned()),
-        data: folder.path().to_owned(),
+        storage: StorageSettings::embedded(folder.path()),
         limits: Limits::default(),
         on_shutdown: OnShutdown::Keep,
     }

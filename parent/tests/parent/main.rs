@@ -14,4 +14,6 @@ mod pieces;
 mod recovery;
 mod release;
 mod schedule;
+#[cfg(feature = "servers")]
+mod sharing;
 mod stage;

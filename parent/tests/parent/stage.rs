@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use sealsum_parent::{
-    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router,
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, StorageSettings, router,
 };
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
@@ -76,13 +76,17 @@ impl Stage {
     }
 
     pub(crate) async fn start_parent(&mut self) {
+        self.parent = Some(Parent::start(self.config()).await.unwrap());
+    }
+
+    pub(crate) fn config(&self) -> Config {
         let moment = Duration::from_millis(500);
-        let config = Config {
+        Config {
             clients: Listener::plain("127.0.0.1:0".parse().unwrap()),
             operator: None,
             operators: Vec::new(),
             enclave: EnclaveAddress::Tcp(self.enclave.address.to_string()),
-            data: self.folder.path().to_owned(),
+            storage: StorageSettings::embedded(self.folder.path()),
             limits: Limits {
                 body_piece: moment,
                 shutdown: Duration::from_secs(5),
@@ -97,8 +101,7 @@ impl Stage {
                 ..Limits::default()
             },
             on_shutdown: self.ends.on_shutdown,
-        };
-        self.parent = Some(Parent::start(config).await.unwrap());
+        }
     }
 
     pub(crate) async fn restart_parent(&mut self) {

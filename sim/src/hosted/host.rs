@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 use sealsum_parent::{
-    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, router,
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, StorageSettings, router,
 };
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -86,7 +86,7 @@ impl Host {
             operator: None,
             operators: Vec::new(),
             enclave: EnclaveAddress::Tcp(self.enclave.to_string()),
-            data: self.data.clone(),
+            storage: StorageSettings::embedded(&self.data),
             limits: Limits {
                 shutdown: Duration::from_secs(5),
                 enclave: Patience {

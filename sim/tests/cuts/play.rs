@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, header};
 use sealsum_parent::{
-    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, Rounds, router,
+    Config, EnclaveAddress, Limits, Listener, OnShutdown, Parent, Patience, Rounds,
+    StorageSettings, router,
 };
 use sealsum_protocol::receipt::{AbortReceipt, Receipt};
 use sealsum_protocol::{Intake, RoundEvidence, RoundId, Signed, canonical};
@@ -166,7 +167,7 @@ fn config(enclave: SocketAddr) -> Config {
         operator: None,
         operators: Vec::new(),
         enclave: EnclaveAddress::Tcp(enclave.to_string()),
-        data: "unused".into(),
+        storage: StorageSettings::embedded("unused"),
         limits: Limits {
             enclave: Patience {
                 turn: Duration::from_secs(20),

@@ -175,11 +175,11 @@ CREATE TABLE sealsum.records (
 CREATE TABLE sealsum.blobs (
     kind     text   NOT NULL,
     round_id bytea  NOT NULL CHECK (length(round_id) = 32),
-    client   bytea  NOT NULL CHECK (length(client) IN (0, 32)),
+    which    bytea  NOT NULL CHECK (length(which) IN (0, 8, 32)),
     object   text   NOT NULL UNIQUE,
     bytes    bigint NOT NULL,
     earlier  text,
-    PRIMARY KEY (kind, round_id, client)
+    PRIMARY KEY (kind, round_id, which)
 );
 
 -- Objects that no blob names: not yet, or not any more.
@@ -193,6 +193,7 @@ CREATE TABLE sealsum.leases (
     round_id bytea PRIMARY KEY CHECK (length(round_id) = 32),
     holder   bytea NOT NULL,
     url      text  NOT NULL,
+    operator_url text NOT NULL,
     token    bigint NOT NULL,
     expires  timestamptz NOT NULL,
     attempts int NOT NULL

@@ -10,19 +10,21 @@ use sealsum_protocol::RoundId;
 use super::database::{Database, failed};
 use super::records::id;
 use crate::storage::lease::ATTEMPTS;
-use crate::storage::{Holder, StorageError, TakenOver};
+use crate::storage::{Holder, StorageError, TakenOver, Whereabouts};
 
 /// This parent's leases.
 pub(super) struct Leases {
     /// Drawn at start: a parent that restarts is another one, since the old one may still run.
     holder: [u8; 16],
-    url: String,
+    place: Whereabouts,
     length: Duration,
     held: Mutex<HashMap<RoundId, i64>>,
+    /// Those that a write found to be another one's, until a renewal has named them.
+    fenced: Mutex<Vec<RoundId>>,
 }
 
 impl Leases {
-    pub(super) fn new(url: String, length: Duration) -> Result<Self, StorageError> {
+    pub(super) fn new(place: Whereabouts, length: Duration) -> Result<Self, StorageError> {
         let mut holder = [0; 16];
         getrandom::fill(&mut holder).map_err(|_| StorageError::Setting {
             key: "kind",
@@ -30,9 +32,10 @@ impl Leases {
         })?;
         Ok(Self {
             holder,
-            url,
+            place,
             length,
             held: Mutex::default(),
+            fenced: Mutex::default(),
         })
     }
 
@@ -47,7 +50,7 @@ impl Leases {
         token.ok_or(StorageError::Fenced(round))
     }
 
-    /// Errs if a write found that the lease is another one's by now.
+    /// Errs if a write found that the lease is another one's by now. The next renewal names it.
     pub(super) fn still_held(
         &self,
         round: RoundId,
@@ -60,6 +63,7 @@ impl Leases {
         let mut held = self.held();
         if held.get(&round) == Some(&token) {
             held.remove(&round);
+            self.fenced().push(round);
         }
         Err(StorageError::Fenced(round))
     }
@@ -77,34 +81,40 @@ impl Leases {
         let id = round.as_bytes().as_slice();
         let connection = database.connection(ACTION).await?;
         let taken = async {
-            let take =
-                "INSERT INTO sealsum.leases (round_id, holder, url, token, expires, attempts)
-                        VALUES ($1, $2, $3, nextval('sealsum.lease_tokens'),
-                                clock_timestamp() + make_interval(secs => $4), 1)
+            let take = "INSERT INTO sealsum.leases
+                            (round_id, holder, url, operator_url, token, expires, attempts)
+                        VALUES ($1, $2, $3, $4, nextval('sealsum.lease_tokens'),
+                                clock_timestamp() + make_interval(secs => $5), 1)
                         ON CONFLICT (round_id) DO UPDATE
-                        SET holder = excluded.holder, url = excluded.url, token = excluded.token,
+                        SET holder = excluded.holder, url = excluded.url,
+                            operator_url = excluded.operator_url, token = excluded.token,
                             expires = excluded.expires, attempts = leases.attempts + 1
                         WHERE leases.expires < clock_timestamp() OR leases.holder = excluded.holder
                         RETURNING token";
             let take = connection.prepare_cached(take).await?;
+            let Whereabouts { clients, operator } = &self.place;
             let row = connection
-                .query_opt(&take, &[&id, &holder, &self.url, &seconds])
+                .query_opt(&take, &[&id, &holder, clients, operator, &seconds])
                 .await?;
             if let Some(row) = row {
                 return Ok(Ok(row.get::<_, i64>(0)));
             }
-            let whose = "SELECT url FROM sealsum.leases WHERE round_id = $1";
+            let whose = "SELECT url, operator_url FROM sealsum.leases WHERE round_id = $1";
             let whose = connection.prepare_cached(whose).await?;
             let row = connection.query_opt(&whose, &[&id]).await?;
-            // Let go in between; whoever asks again may take it.
-            Ok(Err(row.map_or_else(String::new, |row| row.get(0))))
+            // None: let go in between. Whoever asks again may take it.
+            let place = row.map(|row| (row.get(0), row.get(1))).unwrap_or_default();
+            Ok(Err(Whereabouts {
+                clients: place.0,
+                operator: place.1,
+            }))
         };
         Ok(match taken.await.map_err(failed(ACTION))? {
             Ok(token) => {
                 self.held().insert(round, token);
                 Holder::Ours
             }
-            Err(url) => Holder::Theirs(url),
+            Err(place) => Holder::Theirs(place),
         })
     }
 
@@ -132,7 +142,7 @@ impl Leases {
         const ACTION: &str = "renew leases";
         let before = self.held().clone();
         if before.is_empty() {
-            return Ok(Vec::new());
+            return Ok(std::mem::take(&mut *self.fenced()));
         }
         let tokens: Vec<i64> = before.values().copied().collect();
         let seconds = self.length.as_secs_f64();
@@ -147,7 +157,7 @@ impl Leases {
         };
         let rows = renewed.await.map_err(failed(ACTION))?;
         let renewed: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        let mut lost = Vec::new();
+        let mut lost = std::mem::take(&mut *self.fenced());
         let mut held = self.held();
         for (round, token) in before {
             // What was let go or taken anew meanwhile is not lost.
@@ -169,11 +179,12 @@ impl Leases {
         let taken = async {
             let statement = "WITH gone AS
                                  (SELECT round_id FROM sealsum.leases
-                                  WHERE expires < clock_timestamp() AND holder <> $1 AND attempts < $4
-                                  ORDER BY expires LIMIT $5 FOR UPDATE SKIP LOCKED)
+                                  WHERE expires < clock_timestamp() AND holder <> $1 AND attempts < $5
+                                  ORDER BY expires LIMIT $6 FOR UPDATE SKIP LOCKED)
                              UPDATE sealsum.leases
-                             SET holder = $1, url = $2, token = nextval('sealsum.lease_tokens'),
-                                 expires = clock_timestamp() + make_interval(secs => $3),
+                             SET holder = $1, url = $2, operator_url = $3,
+                                 token = nextval('sealsum.lease_tokens'),
+                                 expires = clock_timestamp() + make_interval(secs => $4),
                                  attempts = attempts + 1
                              FROM gone WHERE leases.round_id = gone.round_id
                              RETURNING leases.round_id, token, attempts";
@@ -181,7 +192,14 @@ impl Leases {
             connection
                 .query(
                     &statement,
-                    &[&holder, &self.url, &seconds, &ATTEMPTS, &AT_A_TIME],
+                    &[
+                        &holder,
+                        &self.place.clients,
+                        &self.place.operator,
+                        &seconds,
+                        &ATTEMPTS,
+                        &AT_A_TIME,
+                    ],
                 )
                 .await
         };
@@ -209,6 +227,10 @@ impl Leases {
             connection.execute(&statement, &[&holder]).await
         };
         ended.await.map(drop).map_err(failed(ACTION))
+    }
+
+    fn fenced(&self) -> MutexGuard<'_, Vec<RoundId>> {
+        self.fenced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held for moments only, never across an await.

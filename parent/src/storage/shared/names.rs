@@ -14,8 +14,8 @@ pub(super) async fn uploads(
     const ACTION: &str = "list uploads";
     let connection = database.connection(ACTION).await?;
     let found = async {
-        let statement = "SELECT client FROM sealsum.blobs
-                         WHERE kind = $1 AND round_id = $2 ORDER BY client";
+        let statement = "SELECT which FROM sealsum.blobs
+                         WHERE kind = $1 AND round_id = $2 ORDER BY which";
         let statement = connection.prepare_cached(statement).await?;
         let round = round.as_bytes().as_slice();
         connection.query(&statement, &[&UPLOAD, &round]).await
@@ -32,15 +32,15 @@ pub(super) async fn find(
     blob: Blob,
 ) -> Result<Option<(String, u64)>, StorageError> {
     const ACTION: &str = "find a blob";
-    let (kind, client) = blob.key();
+    let (kind, which) = blob.key();
     let connection = database.connection(ACTION).await?;
     let found = async {
         let statement = "SELECT object, bytes FROM sealsum.blobs
-                         WHERE kind = $1 AND round_id = $2 AND client = $3";
+                         WHERE kind = $1 AND round_id = $2 AND which = $3";
         let statement = connection.prepare_cached(statement).await?;
         let round = round.as_bytes().as_slice();
         connection
-            .query_opt(&statement, &[&kind, &round, &client])
+            .query_opt(&statement, &[&kind, &round, &which])
             .await
     };
     let row = found.await.map_err(failed(ACTION))?;
@@ -80,7 +80,7 @@ pub(super) async fn name(
 ) -> Result<Named, StorageError> {
     const ACTION: &str = "commit a blob";
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let (kind, client) = blob.key();
+    let (kind, which) = blob.key();
     let round = round.as_bytes().as_slice();
     let mut connection = database.connection(ACTION).await?;
     let named = async {
@@ -99,14 +99,14 @@ pub(super) async fn name(
         if transaction.execute(&noted, &[&object]).await? == 0 {
             return Ok(Named::TooLate);
         }
-        let name = "INSERT INTO sealsum.blobs (kind, round_id, client, object, bytes)
+        let name = "INSERT INTO sealsum.blobs (kind, round_id, which, object, bytes)
                     VALUES ($1, $2, $3, $4, $5)
-                    ON CONFLICT (kind, round_id, client) DO UPDATE
+                    ON CONFLICT (kind, round_id, which) DO UPDATE
                     SET object = excluded.object, bytes = excluded.bytes, earlier = blobs.object
                     RETURNING earlier";
         let name = transaction.prepare_cached(name).await?;
         let row = transaction
-            .query_one(&name, &[&kind, &round, &client, &object, &bytes])
+            .query_one(&name, &[&kind, &round, &which, &object, &bytes])
             .await?;
         if let Some(earlier) = row.get::<_, Option<&str>>(0) {
             let note = transaction.prepare_cached(NOTE).await?;
@@ -126,14 +126,14 @@ pub(super) async fn remove(
     token: i64,
 ) -> Result<bool, StorageError> {
     const ACTION: &str = "remove a blob";
-    let (kind, client) = blob.key();
+    let (kind, which) = blob.key();
     let connection = database.connection(ACTION).await?;
     let held = async {
         let statement = "WITH held AS
                              (SELECT 1 FROM sealsum.leases WHERE round_id = $2 AND token = $4 FOR SHARE),
                          removed AS
                              (DELETE FROM sealsum.blobs
-                              WHERE kind = $1 AND round_id = $2 AND client = $3 AND EXISTS (SELECT FROM held)
+                              WHERE kind = $1 AND round_id = $2 AND which = $3 AND EXISTS (SELECT FROM held)
                               RETURNING object),
                          noted AS
                              (INSERT INTO sealsum.objects (object, since)
@@ -142,7 +142,7 @@ pub(super) async fn remove(
         let statement = connection.prepare_cached(statement).await?;
         let round = round.as_bytes().as_slice();
         connection
-            .query_opt(&statement, &[&kind, &round, &client, &token])
+            .query_opt(&statement, &[&kind, &round, &which, &token])
             .await
     };
     Ok(held.await.map_err(failed(ACTION))?.is_some())

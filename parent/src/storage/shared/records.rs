@@ -6,16 +6,21 @@
 use sealsum_protocol::{ClientId, RoundId};
 
 use super::database::{Database, failed};
-use crate::storage::keys::{ACCEPTANCE, STATE};
+use crate::storage::keys::ACCEPTANCE;
 use crate::storage::{ACCEPTANCES_AT_A_TIME, Record, StorageError};
 
-pub(super) async fn rounds(database: &Database) -> Result<Vec<RoundId>, StorageError> {
+/// The ids that have a record of this kind.
+pub(super) async fn rounds_with(
+    database: &Database,
+    record: Record,
+) -> Result<Vec<RoundId>, StorageError> {
     const ACTION: &str = "list the rounds";
     let connection = database.connection(ACTION).await?;
     let found = async {
-        let statement = "SELECT round_id FROM sealsum.records WHERE kind = $1 ORDER BY round_id";
+        let statement =
+            "SELECT DISTINCT round_id FROM sealsum.records WHERE kind = $1 ORDER BY round_id";
         let statement = connection.prepare_cached(statement).await?;
-        connection.query(&statement, &[&STATE]).await
+        connection.query(&statement, &[&record.key().0]).await
     };
     let rows = found.await.map_err(failed(ACTION))?;
     let ids = rows.iter().filter_map(|row| id(row.get(0)));
