@@ -137,6 +137,25 @@ impl Parent {
         Self::run(program_before, folder, enclave, flags, USUAL)
     }
 
+    /// Starts one whose storage is set by these variables; it has no data folder.
+    #[must_use]
+    pub fn start_on(folder: &Path, enclave: &str, storage: &[(&str, String)]) -> Self {
+        let mut command = Command::new(program("sealsum-parent"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--enclave", enclave])
+            .env("RUST_LOG", USUAL);
+        for (key, value) in storage {
+            command.env(format!("SEALSUM__STORAGE__{}", key.to_uppercase()), value);
+        }
+        let (child, ready) = start(command, &folder.join("parent.log"));
+        Self {
+            child,
+            url: ready["listening"].as_str().unwrap().to_owned(),
+            operator_url: ready["operator"].as_str().unwrap().to_owned(),
+            data: folder.join("parent"),
+        }
+    }
+
     fn spawn(folder: &Path, enclave: &str, flags: &[&str], level: &str) -> Self {
         Self::run(
             Command::new(program("sealsum-parent")),
