@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use sealsum_protocol::RoundId;
 
 use super::link::Link;
 use crate::demo::programs::Programs;
@@ -26,6 +27,8 @@ pub(crate) struct Host {
     enclave: Mutex<Option<Server>>,
     /// Enclaves that were killed. A round that was open then is lost, and rightly.
     era: AtomicU64,
+    /// While the parent holds what nobody gives again, for this round, no kill comes.
+    spared: Mutex<Option<RoundId>>,
     restarts: Mutex<Vec<Duration>>,
 }
 
@@ -40,6 +43,7 @@ impl Host {
             parent: Mutex::default(),
             enclave: Mutex::default(),
             era: AtomicU64::new(0),
+            spared: Mutex::default(),
             restarts: Mutex::default(),
         };
         host.start_enclave()?;
@@ -52,8 +56,26 @@ impl Host {
         self.era.load(Ordering::Acquire)
     }
 
+    /// Puts kills off for a round.
+    pub(crate) fn spare_for(&self, round: RoundId) {
+        *hold(&self.spared) = Some(round);
+    }
+
+    /// The round is safe again.
+    pub(crate) fn spare_no_more_for(&self, round: RoundId) {
+        let mut spared = hold(&self.spared);
+        if *spared == Some(round) {
+            *spared = None;
+        }
+    }
+
     /// Kills the parent; true if one ran.
     pub(crate) fn kill_parent(&self) -> bool {
+        let begun = Instant::now();
+        while hold(&self.spared).is_some() && begun.elapsed() < SPARED_AT_MOST {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        *hold(&self.spared) = None;
         // Dropped, it is killed and waited for.
         hold(&self.parent).take().is_some()
     }
@@ -156,3 +178,5 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// For one block to be stored.
+const SPARED_AT_MOST: Duration = Duration::from_secs(2);

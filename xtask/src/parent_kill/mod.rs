@@ -247,8 +247,18 @@ impl Stage {
     }
 
     /// Whether a cut there leaves the round a way to its end: the enclave gives each block three
-    /// times, and a parent that is killed with the third in its hands has none.
+    /// times, and a parent that is killed with the third in its hands has none. It is spared, by
+    /// whatever kill, until it says its next word on that round: then it has stored the block.
     fn may_be_cut(&self, command: &Command, side: Side) -> bool {
+        let round = match command {
+            Command::ReleaseBlock(release) => release.round_id,
+            Command::Finish(finish) => finish.round_id,
+            _ => return true,
+        };
+        if side == Side::Unheard {
+            self.host.spare_no_more_for(round);
+            return true;
+        }
         let Command::ReleaseBlock(release) = command else {
             return true;
         };
@@ -257,7 +267,11 @@ impl Stage {
         if side == Side::Unanswered {
             *times += 1;
         }
-        side == Side::Unheard || *times < TIMES_GIVEN
+        let may = *times < TIMES_GIVEN;
+        if !may {
+            self.host.spare_for(round);
+        }
+        may
     }
 
     /// Somebody passes a point. True if the parent was killed there.
