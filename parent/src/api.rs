@@ -6,6 +6,7 @@ mod aggregate;
 mod answer;
 mod close;
 mod contribute;
+mod described;
 mod evidence;
 mod health;
 mod list_rounds;

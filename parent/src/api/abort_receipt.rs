@@ -4,13 +4,23 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 
-use super::answer::{Binary, Cbor, stored};
+use super::answer::{Cbor, stored};
+use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::storage::Record;
 
 /// The proof that nothing was released.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/abort-receipt", tag = "auditors", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<AbortReceipt>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/abort-receipt",
+    tag = "auditors",
+    params(RoundPath),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<AbortReceipt>`"),
+        Problems,
+    ),
+)]
 pub(super) async fn abort_receipt(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,

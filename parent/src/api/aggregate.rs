@@ -12,13 +12,22 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use sealsum_protocol::messages::Phase;
 
-use super::answer::Binary;
+use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::storage::{Blob, StoredBlob};
 
 /// The released sum: packed blocks, one after the other.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/aggregate", tag = "auditors", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters")), responses((status = 200, body = Binary, content_type = "application/octet-stream"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/aggregate",
+    tag = "auditors",
+    params(RoundPath),
+    responses(
+        (status = 200, body = Binary, content_type = "application/octet-stream"),
+        Problems,
+    ),
+)]
 pub(super) async fn aggregate(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,

@@ -3,16 +3,10 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sealsum_protocol::RoundId;
-use utoipa::ToSchema;
 
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::storage::Record;
-
-/// Bytes, as the interface's description has them.
-#[derive(ToSchema)]
-#[schema(value_type = String, format = Binary)]
-pub(super) struct Binary(#[expect(dead_code, reason = "named in descriptions only")] Vec<u8>);
 
 /// One canonical message.
 pub(super) struct Cbor(pub(super) Vec<u8>);

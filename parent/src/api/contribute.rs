@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::answer::{Binary, Cbor};
+use super::answer::Cbor;
+use super::described::{Binary, ClientPath, Problems};
 use crate::problem::Problem;
 use crate::round::{Round, RoundError};
 use crate::rounds::Rounds;
@@ -23,7 +24,21 @@ use crate::serve::Peer;
 use crate::upload::{BegunUpload, CheckedUpload, Pieces, UploadRejection, check_announced};
 
 /// Takes a contribution. The same one again gets the same acceptance.
-#[utoipa::path(put, path = "/v1/rounds/{round_id}/contributions/{client_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), request_body(content = Binary, content_type = "application/octet-stream", description = "The header's length (4 bytes, big-endian), the header, the masked update"), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    put,
+    path = "/v1/rounds/{round_id}/contributions/{client_id}",
+    tag = "clients",
+    params(ClientPath),
+    request_body(
+        content = Binary,
+        content_type = "application/octet-stream",
+        description = "The header's length (4 bytes, big-endian), the header, the masked update",
+    ),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"),
+        Problems,
+    ),
+)]
 pub(super) async fn contribute(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,
@@ -57,7 +72,25 @@ pub(super) struct PartQuery {
 }
 
 /// Goes on with a contribution that was cut, from the offset that is there of it.
-#[utoipa::path(patch, path = "/v1/rounds/{round_id}/contributions/{client_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters"), ("contribution" = String, Query, description = "The contribution's digest: 64 hexadecimal characters"), ("offset" = u64, Query, description = "How many bytes of the upload the parent said it has")), request_body(content = Binary, content_type = "application/octet-stream", description = "The upload's bytes from that offset on"), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    patch,
+    path = "/v1/rounds/{round_id}/contributions/{client_id}",
+    tag = "clients",
+    params(
+        ClientPath,
+        ("contribution" = String, Query, description = "The contribution's digest: 64 hexadecimal characters"),
+        ("offset" = u64, Query, description = "How many bytes of the upload the parent said it has"),
+    ),
+    request_body(
+        content = Binary,
+        content_type = "application/octet-stream",
+        description = "The upload's bytes from that offset on",
+    ),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`Signed<Acceptance>`"),
+        Problems,
+    ),
+)]
 pub(super) async fn go_on(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,
@@ -100,7 +133,19 @@ pub(super) struct OffsetQuery {
 }
 
 /// From where an upload that was cut goes on.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/contributions/{client_id}/offset", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters"), ("contribution" = String, Query, description = "The contribution's digest: 64 hexadecimal characters")), responses((status = 200, body = Offset), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/contributions/{client_id}/offset",
+    tag = "clients",
+    params(
+        ClientPath,
+        ("contribution" = String, Query, description = "The contribution's digest: 64 hexadecimal characters"),
+    ),
+    responses(
+        (status = 200, body = Offset),
+        Problems,
+    ),
+)]
 pub(super) async fn offset(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,

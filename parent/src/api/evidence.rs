@@ -5,13 +5,23 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 
-use super::answer::{Binary, Cbor, stored};
+use super::answer::{Cbor, stored};
+use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::storage::{Record, StorageError};
 
 /// What the round's receipts are judged by.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/evidence", tag = "auditors", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`RoundEvidence`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/evidence",
+    tag = "auditors",
+    params(RoundPath),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`RoundEvidence`"),
+        Problems,
+    ),
+)]
 pub(super) async fn evidence(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,

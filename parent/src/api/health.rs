@@ -24,7 +24,12 @@ pub(super) struct Health {
 
 /// Whether the process serves. It says nothing of the enclave: a restart would not bring that
 /// back.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    responses((status = 200, body = Health)),
+)]
 pub(super) async fn healthz() -> Json<Health> {
     Json(Health {
         status: "ok",
@@ -46,10 +51,15 @@ pub(super) struct Readiness {
 }
 
 /// Whether to send clients here: 200 if so, else 503 with what is missing.
-#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
-    (status = 200, body = Readiness),
-    (status = 503, body = Readiness, description = "not yet, or not now; the fields say why"),
-))]
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses(
+        (status = 200, body = Readiness),
+        (status = 503, body = Readiness, description = "not yet, or not now; the fields say why"),
+    ),
+)]
 pub(super) async fn readyz(State(rounds): State<Arc<Rounds>>) -> (StatusCode, Json<Readiness>) {
     let collecting = rounds.list();
     let collecting = collecting
@@ -73,9 +83,14 @@ pub(super) async fn readyz(State(rounds): State<Arc<Rounds>>) -> (StatusCode, Js
 }
 
 /// Counts in the text form of OpenMetrics, which Prometheus reads.
-#[utoipa::path(get, path = "/metrics", tag = "operation", responses(
-    (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-))]
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    ),
+)]
 pub(super) async fn metrics(State(rounds): State<Arc<Rounds>>) -> Result<Response, Problem> {
     let text = rounds
         .metrics

@@ -18,7 +18,12 @@ pub(super) struct RoundList {
 }
 
 /// Every round, newest last.
-#[utoipa::path(get, path = "/v1/rounds", tag = "clients", responses((status = 200, body = RoundList)))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds",
+    tag = "clients",
+    responses((status = 200, body = RoundList)),
+)]
 pub(super) async fn list_rounds(State(rounds): State<Arc<Rounds>>) -> Json<RoundList> {
     let rounds = rounds.everywhere();
     let rounds = rounds.iter().map(|round| round.summary()).collect();

@@ -6,7 +6,8 @@ use axum::extract::{Path, Query, State};
 use sealsum_protocol::{ClientNonce, TaskName, canonical};
 use serde::Deserialize;
 
-use super::answer::{Binary, Cbor};
+use super::answer::Cbor;
+use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::round::Round;
 use crate::rounds::Rounds;
@@ -17,7 +18,19 @@ pub(super) struct OfferQuery {
 }
 
 /// What a client that would join this round is shown.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/offer", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`RoundOffer`: parameters, keys, evidence"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/offer",
+    tag = "clients",
+    params(
+        RoundPath,
+        ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these"),
+    ),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`RoundOffer`: parameters, keys, evidence"),
+        Problems,
+    ),
+)]
 pub(super) async fn offer_of_round(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,
@@ -28,7 +41,19 @@ pub(super) async fn offer_of_round(
 }
 
 /// The same of the task's newest round that takes contributions.
-#[utoipa::path(get, path = "/v1/tasks/{task}/offer", tag = "clients", params(("task" = String, Path, description = "The task's name"), ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`RoundOffer`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{task}/offer",
+    tag = "clients",
+    params(
+        ("task" = String, Path, description = "The task's name"),
+        ("nonce" = String, Query, description = "32 random bytes in hexadecimal; evidence is fresh for these"),
+    ),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`RoundOffer`"),
+        Problems,
+    ),
+)]
 pub(super) async fn offer_of_task(
     State(rounds): State<Arc<Rounds>>,
     Path(task): Path<String>,

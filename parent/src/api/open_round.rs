@@ -9,14 +9,31 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use sealsum_protocol::{SignedRoundParams, canonical};
 
-use super::answer::Binary;
+use super::described::{Binary, Problems};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::schedule::ClosingRule;
 use crate::summary::RoundSummary;
 
 /// Opens a round under an operator's signed parameters.
-#[utoipa::path(post, path = "/v1/rounds", tag = "operator", params(("target_cohort" = Option<u32>, Query, description = "Close as soon as so many contributions are in"), ("closes_after_seconds" = Option<u64>, Query, description = "Close so many seconds after opening; abort if min_cohort is not reached")), request_body(content = Binary, content_type = "application/cbor", description = "`SignedRoundParams`, canonical"), responses((status = 201, body = RoundSummary), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    post,
+    path = "/v1/rounds",
+    tag = "operator",
+    params(
+        ("target_cohort" = Option<u32>, Query, description = "Close as soon as so many contributions are in"),
+        ("closes_after_seconds" = Option<u64>, Query, description = "Close so many seconds after opening; abort if min_cohort is not reached"),
+    ),
+    request_body(
+        content = Binary,
+        content_type = "application/cbor",
+        description = "`SignedRoundParams`, canonical",
+    ),
+    responses(
+        (status = 201, body = RoundSummary),
+        Problems,
+    ),
+)]
 pub(super) async fn open_round(
     State(rounds): State<Arc<Rounds>>,
     closing: Result<Query<ClosingRule>, QueryRejection>,

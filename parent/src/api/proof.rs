@@ -7,12 +7,22 @@ use axum::extract::{Path, State};
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{ClientId, canonical};
 
-use super::answer::{Binary, Cbor};
+use super::answer::Cbor;
+use super::described::{Binary, ClientPath, Problems};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 
 /// That a client is in the released sum exactly once, or that it is not.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}/proofs/{client_id}", tag = "auditors", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters"), ("client_id" = String, Path, description = "The client's public key: 64 hexadecimal characters")), responses((status = 200, body = Binary, content_type = "application/cbor", description = "`CohortProof`"), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}/proofs/{client_id}",
+    tag = "auditors",
+    params(ClientPath),
+    responses(
+        (status = 200, body = Binary, content_type = "application/cbor", description = "`CohortProof`"),
+        Problems,
+    ),
+)]
 pub(super) async fn proof(
     State(rounds): State<Arc<Rounds>>,
     Path((round_id, client_id)): Path<(String, String)>,

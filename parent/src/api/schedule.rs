@@ -11,6 +11,7 @@ use sealsum_protocol::{RoundId, SignedRoundParams, TaskName, canonical};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::described::Problems;
 use crate::problem::Problem;
 use crate::round::RoundError;
 use crate::rounds::Rounds;
@@ -70,7 +71,12 @@ pub(super) struct Schedule {
 }
 
 /// Every round that is to open, in the order in which they were scheduled.
-#[utoipa::path(get, path = "/v1/schedule", tag = "operator", responses((status = 200, body = Schedule)))]
+#[utoipa::path(
+    get,
+    path = "/v1/schedule",
+    tag = "operator",
+    responses((status = 200, body = Schedule)),
+)]
 pub(super) async fn list_schedule(State(rounds): State<Arc<Rounds>>) -> Json<Schedule> {
     let scheduled = rounds
         .scheduled()
@@ -88,9 +94,8 @@ pub(super) async fn list_schedule(State(rounds): State<Arc<Rounds>>) -> Json<Sch
     request_body = ScheduleRequest,
     responses(
         (status = 201, body = Scheduled),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
-    )
+        Problems,
+    ),
 )]
 pub(super) async fn schedule(
     State(rounds): State<Arc<Rounds>>,
@@ -127,11 +132,13 @@ pub(super) async fn schedule(
     delete,
     path = "/v1/schedule/{schedule_id}",
     tag = "operator",
-    params(("schedule_id" = String, Path, description = "64 hexadecimal characters, as scheduling answered")),
+    params(
+        ("schedule_id" = String, Path, description = "64 hexadecimal characters, as scheduling answered"),
+    ),
     responses(
         (status = 204),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-    )
+    ),
 )]
 pub(super) async fn unschedule(
     State(rounds): State<Arc<Rounds>>,

@@ -6,12 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 
+use super::described::{Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 use crate::summary::RoundSummary;
 
 /// How a round stands.
-#[utoipa::path(get, path = "/v1/rounds/{round_id}", tag = "clients", params(("round_id" = String, Path, description = "The round's id: 64 hexadecimal characters")), responses((status = 200, body = RoundSummary), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get,
+    path = "/v1/rounds/{round_id}",
+    tag = "clients",
+    params(RoundPath),
+    responses(
+        (status = 200, body = RoundSummary),
+        Problems,
+    ),
+)]
 pub(super) async fn show_round(
     State(rounds): State<Arc<Rounds>>,
     Path(round_id): Path<String>,
