@@ -140,9 +140,20 @@ impl Parent {
     /// Starts one whose storage is set by these variables; it has no data folder.
     #[must_use]
     pub fn start_on(folder: &Path, enclave: &str, storage: &[(&str, String)]) -> Self {
+        Self::start_on_at("127.0.0.1:0", folder, enclave, storage)
+    }
+
+    /// The same, at an address that other parents are told.
+    #[must_use]
+    pub fn start_on_at(
+        listen: &str,
+        folder: &Path,
+        enclave: &str,
+        storage: &[(&str, String)],
+    ) -> Self {
         let mut command = Command::new(program("sealsum-parent"));
         command
-            .args(["--listen", "127.0.0.1:0", "--enclave", enclave])
+            .args(["--listen", listen, "--enclave", enclave])
             .env("RUST_LOG", USUAL);
         for (key, value) in storage {
             command.env(format!("SEALSUM__STORAGE__{}", key.to_uppercase()), value);

@@ -72,6 +72,11 @@ impl Vault {
     }
 
     fn start(&mut self) {
+        self.lab.parent = self.parent_at("127.0.0.1:0", "spool");
+    }
+
+    /// One that the others send on to.
+    fn parent_at(&self, listen: &str, spool: &str) -> Parent {
         let (key, lab) = (self.lab.file("key"), &self.lab);
         let storage = [
             ("kind", "shared".to_owned()),
@@ -81,11 +86,11 @@ impl Vault {
             ("region", "eu-central-1".to_owned()),
             ("access_key_id_file", key.clone()),
             ("secret_access_key_file", key),
-            ("advertise", "http://127.0.0.1:1".to_owned()),
-            ("spool", lab.file("spool")),
+            ("advertise", format!("http://{listen}")),
+            ("spool", lab.file(spool)),
             ("lease_seconds", "1".to_owned()),
         ];
-        self.lab.parent = Parent::start_on(lab.folder(), &lab.enclave.address, &storage);
+        Parent::start_on_at(listen, lab.folder(), &lab.enclave.address, &storage)
     }
 
     /// The parent is killed, the database changed, and another one started on it.
@@ -198,4 +203,48 @@ fn i02_no_row_of_the_database_changes_what_is_released() {
     assert_eq!(vault.edit(receipt), 1);
     vault.becomes(&round, "released");
     assert_eq!(vault.collect(&round), released);
+}
+
+/// Two parents, one enclave: clients come to either, and the one that works the round is killed.
+#[test]
+fn a_round_goes_on_at_another_parent_when_its_own_is_killed() {
+    let mut vault = Vault::new("neighbours");
+    let [first, second] = [(); 2].map(|()| {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    });
+    vault.lab.parent.kill();
+    let mut holder = vault.parent_at(&first, "spool-1");
+    let other = vault.parent_at(&second, "spool-2");
+    let round = vault
+        .lab
+        .open_at(&holder.url, "operator.key", &vault.lab.request());
+    vault.lab.parent = other;
+    // Both by the other one's address, which sends them on to who has the round.
+    vault.contribute(&round, 0);
+    vault.contribute(&round, 1);
+    let counts = sealsum_e2e::wire::metrics(&holder.url);
+    assert!(
+        counts.contains("sealsum_parent_contributions_total 2"),
+        "{counts}"
+    );
+    holder.kill();
+    // Its lease runs out within a second or two, and the other takes the round over.
+    let begun = Instant::now();
+    let update = vault.lab.numbers("update.npy", &[3.0 / 8.0; 20]);
+    loop {
+        let said = vault.hospitals[2].contribute(&vault.lab.parent.url, &round, &update);
+        if said.code == 0 {
+            break;
+        }
+        assert_eq!(said.code, 3, "{said:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{said:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let closed = vault.lab.close(&round).ok();
+    assert_eq!(
+        closed["cohort_size"], 3,
+        "what the killed one acknowledged is in"
+    );
+    assert!((vault.collect(&round).unwrap() - 0.25).abs() < 1e-4);
 }

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::round::RoundError;
 use crate::rounds::Rounds;
 use crate::storage::Whereabouts;
+use crate::upload::drain_body;
 
 pub(super) async fn send_on(
     State(rounds): State<Arc<Rounds>>,
@@ -41,6 +42,8 @@ pub(super) async fn send_on(
     if base.is_empty() {
         return Problem::from(RoundError::Elsewhere).into_response();
     }
+    // A client still sending may lose the answer if its connection closes unread.
+    drain_body(request.into_body()).await;
     (
         StatusCode::TEMPORARY_REDIRECT,
         [(header::LOCATION, location)],
