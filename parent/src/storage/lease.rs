@@ -26,7 +26,7 @@ pub struct TakenOver {
     /// The round.
     pub round_id: RoundId,
     /// How often it was taken over in a row without one renewal: a round that ends whoever
-    /// works it is left alone after [`ATTEMPTS`].
+    /// works it is left alone after eight.
     pub attempts: i32,
 }
 
