@@ -257,7 +257,9 @@ async fn what_was_taken_back_does_not_open_and_what_opens_is_not_taken_back() {
             let opened = rounds(&stage).await;
             assert!(!opened.iter().any(|round| round.0 == number), "{opened:?}");
         } else {
-            removed.refused_with(409, "schedule");
+            // While it opens, or on a busy machine once it has opened.
+            let code = removed.code();
+            assert!(["schedule", "unknown_schedule"].contains(&&*code), "{code}");
             until(&stage, number, "collecting").await;
         }
     }
