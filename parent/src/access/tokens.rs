@@ -122,8 +122,7 @@ fn parse(line: &str) -> Option<Known> {
     })
 }
 
-/// A new token, shown once.
-#[derive(Debug, Serialize)]
+/// A new token, shown once. It can't be printed by accident.
 pub struct Token {
     /// What its bearer sends: `Authorization: Bearer` and this.
     pub token: String,
