@@ -188,10 +188,8 @@ fn i13_a_store_rolled_back_to_the_middle_of_a_release_ends_with_the_same_aggrega
         vault.becomes(&round, "released");
         assert_eq!(vault.collect(1, &round), Ok(released));
         // It is gone: no block is given again.
-        vault.while_down(|data| {
-            let blob = data.join("rounds").join(&round).join("aggregate.bin");
-            fs::remove_file(blob).unwrap();
-        });
+        let aggregate = "DELETE FROM blobs WHERE kind = 'aggregate' AND round_id = ?1";
+        assert_eq!(vault.edit(aggregate, &round), 1);
         assert_eq!(vault.edit(receipt, &round), 1);
         assert_eq!(vault.edit(middle, &round), 1);
         assert_eq!(vault.lab.close(&round).refused(1).0, "rolled_back");
@@ -307,12 +305,9 @@ fn clients_take_nothing_of_an_edited_store_that_does_not_verify() {
     assert!(vault.collect(1, &rounds[0]).is_ok());
     vault.while_down(|data| replace(data, kept.as_ref()));
 
-    vault.while_down(|data| {
-        let blob = data.join("rounds").join(&rounds[1]).join("aggregate.bin");
-        let mut aggregate = fs::read(&blob).unwrap();
-        aggregate[3] ^= 1;
-        fs::write(&blob, aggregate).unwrap();
-    });
+    let nothing = "UPDATE blobs SET content = zeroblob(length(content))
+                   WHERE kind = 'aggregate' AND round_id = ?1";
+    assert_eq!(vault.edit(nothing, &rounds[1]), 1);
     let error = vault.collect(2, &rounds[1]).unwrap_err();
     assert_eq!(error, "aggregate_mismatch");
     vault.while_down(|data| replace(data, kept.as_ref()));

@@ -1,9 +1,10 @@
-//! Storage that needs no set-up: records in an SQLite file, blobs in plain files, all under
-//! one folder that belongs to one process.
+//! Storage that needs no set-up: records and small blobs in an SQLite file, large blobs in plain
+//! files, all under one folder that belongs to one process.
 
 mod blobs;
 mod commits;
 mod database;
+mod files;
 mod folder;
 mod import;
 
@@ -12,11 +13,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealsum_protocol::{ClientId, RoundId};
+use tokio::sync::Mutex;
 
 use super::{Blob, BlobWriter, Pending, Record, Storage, StorageError, StoredBlob, blocking};
-use blobs::Blobs;
 use commits::Change;
 use database::Database;
+use files::Files;
 use folder::{failed, make_folder};
 
 /// One folder, which belongs to this process while it runs.
@@ -26,7 +28,10 @@ pub struct Embedded(Arc<Opened>);
 /// Dropped in this order: the lock goes when nothing is written any more.
 struct Opened {
     database: Database,
-    blobs: Arc<Blobs>,
+    files: Arc<Files>,
+    /// Held by whoever takes a blob that is in both out of one, and by those who must not see that
+    /// half-way.
+    both: Mutex<()>,
     /// Held, not read: the lock ends with the process.
     _lock: File,
 }
@@ -39,10 +44,11 @@ impl Embedded {
     pub fn open(root: &Path) -> Result<Self, StorageError> {
         make_folder(root)?;
         let lock = lock(root)?;
-        let blobs = Blobs::open(root)?;
+        let files = Arc::new(Files::open(root)?);
         Ok(Self(Arc::new(Opened {
             database: Database::open(root)?,
-            blobs: Arc::new(blobs),
+            files,
+            both: Mutex::new(()),
             _lock: lock,
         })))
     }
@@ -64,7 +70,7 @@ impl Storage for Embedded {
 
     fn put(&self, round: RoundId, record: Record, value: Vec<u8>) -> Pending<'_, ()> {
         let commits = &self.0.database.commits;
-        commits.change(round, record, Change::Put(value))
+        commits.change(round, Change::Put(record, value))
     }
 
     fn record(&self, round: RoundId, record: Record) -> Pending<'_, Option<Vec<u8>>> {
@@ -73,7 +79,7 @@ impl Storage for Embedded {
 
     fn remove(&self, round: RoundId, record: Record) -> Pending<'_, ()> {
         let commits = &self.0.database.commits;
-        commits.change(round, record, Change::Remove)
+        commits.change(round, Change::Remove(record))
     }
 
     fn acceptances(
@@ -85,19 +91,20 @@ impl Storage for Embedded {
     }
 
     fn uploads(&self, round: RoundId) -> Pending<'_, Vec<ClientId>> {
-        self.blocking(move |opened| opened.blobs.uploads(round))
+        Box::pin(self.0.uploads(round))
     }
 
     fn write_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Box<dyn BlobWriter>> {
-        self.blocking(move |opened| opened.blobs.write(round, blob))
+        let writer: Box<dyn BlobWriter> = Box::new(self.0.blob_writer(round, blob));
+        Box::pin(async { Ok(writer) })
     }
 
     fn blob(&self, round: RoundId, blob: Blob) -> Pending<'_, Option<StoredBlob>> {
-        self.blocking(move |opened| opened.blobs.open_blob(round, blob))
+        Box::pin(self.0.open_blob(round, blob))
     }
 
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
-        self.blocking(move |opened| opened.blobs.remove(round, blob))
+        Box::pin(self.0.remove_blob(round, blob))
     }
 }
 

@@ -1,175 +1,202 @@
-//! Blobs in plain files: temporary name, fsync, rename, fsync of the folder.
+//! Where a blob is kept: a small one is a row of the database, a large one a file.
 //!
-//! One folder a round, one file a blob. Temporary files live in a folder of their own
-//! that is emptied at start, so that a crash's leftovers are never mistaken for content.
+//! A small file costs two fsyncs of its own; rows that arrive together share one. A large row would
+//! be written twice, to the log and then to its place.
+//!
+//! A blob that has both is the file. So a row becomes a file by the file's rename, and a file a row
+//! by its removal: each is one step, and whoever looks sees the one before or the one after.
 
-use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::Arc;
 
 use sealsum_protocol::{ClientId, RoundId};
 
-use super::folder::{failed, if_there, make_folder, names, remove_file, sync_folder};
+use super::Opened;
+use super::commits::Change;
+use super::files::FileWriter;
 use crate::storage::{Blob, BlobReader, BlobWriter, Pending, StorageError, StoredBlob, blocking};
 
-/// The files under one folder. Its methods block.
-pub(super) struct Blobs {
-    root: PathBuf,
-    temporary_names: AtomicU64,
-    /// Folders whose own names are durable. One that is merely there may be another
-    /// thread's, half-way through its fsync.
-    durable: Mutex<HashSet<PathBuf>>,
-}
-
-impl Blobs {
-    /// Clears what a crash has left half-written.
-    pub(super) fn open(root: &Path) -> Result<Self, StorageError> {
-        make_folder(&root.join(ROUNDS))?;
-        let temporary = root.join(TEMPORARY);
-        match fs::remove_dir_all(&temporary) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("empty", &temporary)(source));
-            }
-            _ => make_folder(&temporary)?,
-        }
-        Ok(Self {
-            root: root.to_owned(),
-            temporary_names: AtomicU64::new(0),
-            durable: Mutex::default(),
+impl Opened {
+    pub(super) async fn uploads(
+        self: &Arc<Self>,
+        round: RoundId,
+    ) -> Result<Vec<ClientId>, StorageError> {
+        let _both = self.both.lock().await;
+        let opened = Arc::clone(self);
+        blocking(move || {
+            let mut clients = opened.database.uploads(round)?;
+            clients.extend(opened.files.uploads(round)?);
+            clients.sort_unstable();
+            clients.dedup();
+            Ok(clients)
         })
+        .await
     }
 
-    pub(super) fn uploads(&self, round: RoundId) -> Result<Vec<ClientId>, StorageError> {
-        names(&self.round_path(round).join(UPLOADS), UPLOAD_ENDING)
+    pub(super) fn blob_writer(self: &Arc<Self>, round: RoundId, blob: Blob) -> Writer {
+        Writer {
+            opened: Arc::clone(self),
+            round,
+            blob,
+            written: Written::Row(Vec::new()),
+        }
     }
 
-    pub(super) fn write(
+    pub(super) async fn open_blob(
         self: &Arc<Self>,
         round: RoundId,
         blob: Blob,
-    ) -> Result<Box<dyn BlobWriter>, StorageError> {
-        let (temporary, path) = (self.temporary(), self.blob_path(round, blob));
-        let file = File::create(&temporary.0).map_err(failed("create", &temporary.0))?;
-        Ok(Box::new(FileWriter {
-            blobs: Arc::clone(self),
-            file,
-            temporary,
-            path,
-        }))
+    ) -> Result<Option<StoredBlob>, StorageError> {
+        if let Some(found) = self.look_for(round, blob).await? {
+            return Ok(Some(found));
+        }
+        // One that came as a file after the first of the two looks, and was a row before.
+        let _both = self.both.lock().await;
+        self.look_for(round, blob).await
     }
 
-    pub(super) fn open_blob(
-        &self,
+    async fn look_for(
+        self: &Arc<Self>,
         round: RoundId,
         blob: Blob,
     ) -> Result<Option<StoredBlob>, StorageError> {
-        let path = self.blob_path(round, blob);
-        let Some(file) = if_there(File::open(&path)).map_err(failed("open", &path))? else {
-            return Ok(None);
-        };
-        let metadata = file.metadata().map_err(failed("measure", &path))?;
-        Ok(Some(StoredBlob {
-            bytes: metadata.len(),
-            reader: Arc::new(FileReader(file)),
-        }))
+        let opened = Arc::clone(self);
+        blocking(move || {
+            if let Some(file) = opened.files.open_blob(round, blob)? {
+                return Ok(Some(file));
+            }
+            let row = opened.database.blob(round, blob)?;
+            Ok(row.map(|row| StoredBlob {
+                bytes: row.len() as u64,
+                reader: Arc::new(Row(row)),
+            }))
+        })
+        .await
     }
 
-    pub(super) fn remove(&self, round: RoundId, blob: Blob) -> Result<(), StorageError> {
-        remove_file(&self.blob_path(round, blob))
+    pub(super) async fn remove_blob(
+        self: &Arc<Self>,
+        round: RoundId,
+        blob: Blob,
+    ) -> Result<(), StorageError> {
+        // A row behind a file is an earlier content, or one that nobody was told of: it goes first,
+        // so that it never comes to light.
+        self.remove_row(round, blob).await?;
+        let opened = Arc::clone(self);
+        blocking(move || opened.files.remove(round, blob)).await
     }
 
-    /// A synced file's rename, and fsync of the folder: after that, and not before, it is there.
-    fn publish(&self, temporary: &Temporary, path: &Path) -> Result<(), StorageError> {
-        let folder = path.parent().unwrap_or(path);
-        self.make_durable(folder)?;
-        fs::rename(&temporary.0, path).map_err(failed("rename to", path))?;
-        sync_folder(folder)
-    }
-
-    /// Makes a folder that is not there; its name is durable when this returns.
-    fn make_durable(&self, folder: &Path) -> Result<(), StorageError> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if durable.contains(folder) {
-            return Ok(());
+    async fn remove_row(self: &Arc<Self>, round: RoundId, blob: Blob) -> Result<(), StorageError> {
+        let opened = Arc::clone(self);
+        if blocking(move || opened.database.has_blob(round, blob)).await? {
+            let commits = &self.database.commits;
+            commits.change(round, Change::RemoveBlob(blob)).await?;
         }
-        make_folder(folder)?;
-        if durable.len() >= REMEMBERED {
-            durable.clear();
-        }
-        durable.insert(folder.to_owned());
         Ok(())
     }
 
-    fn temporary(&self) -> Temporary {
-        let name = self.temporary_names.fetch_add(1, Ordering::Relaxed);
-        Temporary(self.root.join(TEMPORARY).join(name.to_string()))
+    async fn commit_row(
+        self: Arc<Self>,
+        round: RoundId,
+        blob: Blob,
+        content: Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let commits = &self.database.commits;
+        commits
+            .change(round, Change::PutBlob(blob, content))
+            .await?;
+        let opened = Arc::clone(&self);
+        if blocking(move || opened.files.has(round, blob)).await? {
+            let _both = self.both.lock().await;
+            let opened = Arc::clone(&self);
+            blocking(move || match opened.database.has_blob(round, blob)? {
+                true => opened.files.remove(round, blob),
+                // A file that came meanwhile took its place.
+                false => Ok(()),
+            })
+            .await?;
+        }
+        Ok(())
     }
 
-    fn round_path(&self, round: RoundId) -> PathBuf {
-        self.root.join(ROUNDS).join(round.to_string())
+    async fn commit_file(
+        self: Arc<Self>,
+        round: RoundId,
+        blob: Blob,
+        file: FileWriter,
+    ) -> Result<(), StorageError> {
+        let opened = Arc::clone(&self);
+        let has_row = blocking(move || {
+            file.commit()?;
+            opened.database.has_blob(round, blob)
+        });
+        if has_row.await? {
+            let _both = self.both.lock().await;
+            let opened = Arc::clone(&self);
+            if blocking(move || opened.files.has(round, blob)).await? {
+                self.remove_row(round, blob).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A blob being written.
+pub(super) struct Writer {
+    opened: Arc<Opened>,
+    round: RoundId,
+    blob: Blob,
+    written: Written,
+}
+
+enum Written {
+    Row(Vec<u8>),
+    File(FileWriter),
+}
+
+impl BlobWriter for Writer {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        if let Written::Row(row) = &mut self.written {
+            if row.len() + bytes.len() <= SMALL {
+                row.extend_from_slice(bytes);
+                return Ok(());
+            }
+            let mut file = self.opened.files.write(self.round, self.blob)?;
+            file.write(row)?;
+            self.written = Written::File(file);
+        }
+        match &mut self.written {
+            Written::File(file) => file.write(bytes),
+            Written::Row(_) => Ok(()),
+        }
     }
 
-    fn blob_path(&self, round: RoundId, blob: Blob) -> PathBuf {
-        let round = self.round_path(round);
-        match blob {
-            Blob::Upload(client) => round.join(UPLOADS).join(format!("{client}{UPLOAD_ENDING}")),
-            Blob::MaskedSum => round.join("masked-sum.bin"),
-            Blob::Aggregate => round.join("aggregate.bin"),
-            Blob::AggregatePart(first) => round.join(format!("aggregate-from-{first}.bin")),
+    fn commit(self: Box<Self>) -> Pending<'static, ()> {
+        let Self {
+            opened,
+            round,
+            blob,
+            written,
+        } = *self;
+        match written {
+            Written::Row(content) => Box::pin(opened.commit_row(round, blob, content)),
+            Written::File(file) => Box::pin(opened.commit_file(round, blob, file)),
         }
     }
 }
 
-struct FileWriter {
-    blobs: Arc<Blobs>,
-    file: File,
-    temporary: Temporary,
-    path: PathBuf,
-}
+/// A small blob, read whole.
+struct Row(Vec<u8>);
 
-impl BlobWriter for FileWriter {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.file
-            .write_all(bytes)
-            .map_err(failed("write", &self.temporary.0))
-    }
-
-    fn commit(self: Box<Self>) -> Pending<'static, ()> {
-        Box::pin(blocking(move || {
-            self.file
-                .sync_all()
-                .map_err(failed("sync", &self.temporary.0))?;
-            self.blobs.publish(&self.temporary, &self.path)
-        }))
-    }
-}
-
-struct FileReader(File);
-
-impl BlobReader for FileReader {
+impl BlobReader for Row {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+        let found = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.0.get(start..start.checked_add(buffer.len())?));
+        buffer.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 }
 
-/// A file that goes when this does, unless it was renamed.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After a rename it is not there any more; a leftover goes at the next start.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// The folder of the rounds' folders, in the data folder.
-pub(super) const ROUNDS: &str = "rounds";
-const TEMPORARY: &str = "temporary";
-const UPLOADS: &str = "uploads";
-const UPLOAD_ENDING: &str = ".upload";
-/// Folders remembered as durable: those of far more rounds than run at a time.
-const REMEMBERED: usize = 4096;
+/// The longest row. Larger ones would hold up the commits of others, and files are as fast.
+const SMALL: usize = 32 << 10;

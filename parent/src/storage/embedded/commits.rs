@@ -6,17 +6,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use sealsum_protocol::RoundId;
 use tokio::sync::oneshot;
 
 use super::folder::failed;
-use crate::storage::{Pending, Record, StorageError};
+use crate::storage::{Blob, Pending, Record, StorageError};
 
-/// A change of one record.
+/// A change of one record, or of one small blob.
 pub(super) enum Change {
-    Put(Vec<u8>),
-    Remove,
+    Put(Record, Vec<u8>),
+    Remove(Record),
+    PutBlob(Blob, Vec<u8>),
+    RemoveBlob(Blob),
 }
 
 /// The thread that commits. Dropped, it ends what it took first.
@@ -28,7 +30,6 @@ pub(super) struct Commits {
 
 struct Job {
     round: RoundId,
-    record: Record,
     change: Change,
     done: oneshot::Sender<Result<(), Arc<rusqlite::Error>>>,
 }
@@ -48,16 +49,10 @@ impl Commits {
     }
 
     /// Durable when it is done. It is done even if nobody waits for it, and in the order of calls.
-    pub(super) fn change(
-        &self,
-        round: RoundId,
-        record: Record,
-        change: Change,
-    ) -> Pending<'static, ()> {
+    pub(super) fn change(&self, round: RoundId, change: Change) -> Pending<'static, ()> {
         let (done, heard) = oneshot::channel();
         let job = Job {
             round,
-            record,
             change,
             done,
         };
@@ -104,22 +99,50 @@ fn commit_all(mut connection: Connection, jobs: &Receiver<Job>) {
 fn commit(connection: &mut Connection, batch: &[Job]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for job in batch {
-        let (kind, client) = job.record.key();
-        match &job.change {
-            Change::Put(value) => transaction
+        make(&transaction, job)?;
+    }
+    transaction.commit()
+}
+
+fn make(transaction: &Transaction<'_>, job: &Job) -> rusqlite::Result<()> {
+    let round = job.round.as_bytes();
+    match &job.change {
+        Change::Put(record, value) => {
+            let (kind, client) = record.key();
+            transaction
                 .prepare_cached(
                     "INSERT INTO records (kind, round_id, client, value) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT DO UPDATE SET value = excluded.value",
                 )?
-                .execute(params![kind, job.round.as_bytes(), client, value])?,
-            Change::Remove => transaction
+                .execute(params![kind, round, client, value])
+        }
+        Change::Remove(record) => {
+            let (kind, client) = record.key();
+            transaction
                 .prepare_cached(
                     "DELETE FROM records WHERE kind = ?1 AND round_id = ?2 AND client = ?3",
                 )?
-                .execute(params![kind, job.round.as_bytes(), client])?,
-        };
+                .execute(params![kind, round, client])
+        }
+        Change::PutBlob(blob, content) => {
+            let (kind, which) = blob.key();
+            transaction
+                .prepare_cached(
+                    "INSERT INTO blobs (round_id, kind, which, content) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO UPDATE SET content = excluded.content",
+                )?
+                .execute(params![round, kind, which, content])
+        }
+        Change::RemoveBlob(blob) => {
+            let (kind, which) = blob.key();
+            transaction
+                .prepare_cached(
+                    "DELETE FROM blobs WHERE round_id = ?1 AND kind = ?2 AND which = ?3",
+                )?
+                .execute(params![round, kind, which])
+        }
     }
-    transaction.commit()
+    .map(drop)
 }
 
 /// Changes a commit: enough that its fsync is a small part of it.

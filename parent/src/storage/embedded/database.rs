@@ -1,4 +1,4 @@
-//! The rounds' records in one SQLite file.
+//! The rounds' records and small blobs in one SQLite file.
 //!
 //! A write-ahead log, so that a commit is one append and one fsync, and readers wait for
 //! nobody. `synchronous=FULL` makes that fsync part of each commit.
@@ -14,8 +14,8 @@ use sealsum_protocol::{ClientId, RoundId};
 
 use super::commits::Commits;
 use super::folder::{failed, sync_folder};
-use crate::storage::keys::ACCEPTANCE;
-use crate::storage::{ACCEPTANCES_AT_A_TIME, Record, StorageError};
+use crate::storage::keys::{ACCEPTANCE, UPLOAD};
+use crate::storage::{ACCEPTANCES_AT_A_TIME, Blob, Record, StorageError};
 
 /// The open database. Its methods block.
 pub(super) struct Database {
@@ -91,6 +91,44 @@ impl Database {
         })
     }
 
+    /// A small blob's content.
+    pub(super) fn blob(&self, round: RoundId, blob: Blob) -> Result<Option<Vec<u8>>, StorageError> {
+        let (kind, which) = blob.key();
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT content FROM blobs WHERE round_id = ?1 AND kind = ?2 AND which = ?3",
+                )?
+                .query_row(params![round.as_bytes(), kind, which], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    pub(super) fn has_blob(&self, round: RoundId, blob: Blob) -> Result<bool, StorageError> {
+        let (kind, which) = blob.key();
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM blobs WHERE round_id = ?1 AND kind = ?2 AND which = ?3",
+                )?
+                .exists(params![round.as_bytes(), kind, which])
+        })
+    }
+
+    /// Clients with a small upload, in order.
+    pub(super) fn uploads(&self, round: RoundId) -> Result<Vec<ClientId>, StorageError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT which FROM blobs WHERE round_id = ?1 AND kind = ?2 ORDER BY which",
+                )?
+                .query_map(params![round.as_bytes(), UPLOAD], |row| {
+                    Ok(ClientId::new(row.get(0)?))
+                })?
+                .collect()
+        })
+    }
+
     fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -119,6 +157,10 @@ fn prepare(path: &Path) -> Result<Connection, StorageError> {
     let application: i64 = pragma(&connection, "application_id").map_err(&at_fault)?;
     match (application, version) {
         (APPLICATION_ID, VERSION) => make_durable(&connection).map_err(&at_fault)?,
+        (APPLICATION_ID, WITHOUT_BLOBS) => {
+            make_durable(&connection).map_err(&at_fault)?;
+            add_tables(&mut connection, BLOBS).map_err(&at_fault)?;
+        }
         (APPLICATION_ID, found) => {
             return Err(StorageError::Version {
                 path: path.to_owned(),
@@ -141,15 +183,18 @@ fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), StorageEr
         return Err(StorageError::Foreign(path.to_owned()));
     }
     make_durable(connection).map_err(&at_fault)?;
-    let made = connection.transaction().and_then(|transaction| {
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.execute_batch(TABLES)?;
-        transaction.commit()
-    });
-    made.map_err(at_fault)?;
+    add_tables(connection, &format!("{RECORDS}{BLOBS}")).map_err(at_fault)?;
     // SQLite syncs what it makes beside its file, not its file's own name.
     sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// What is missing of this version's tables.
+fn add_tables(connection: &mut Connection, missing: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.execute_batch(missing)?;
+    transaction.commit()
 }
 
 fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
@@ -175,10 +220,12 @@ pub(super) fn sql(path: &Path) -> impl Fn(rusqlite::Error) -> StorageError + use
 pub(super) const FILE: &str = "rounds.db";
 /// Marks an SQLite file as a parent's: "Slpa" as a big-endian integer.
 const APPLICATION_ID: i64 = 0x536c_7061;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// All blobs were files then.
+const WITHOUT_BLOBS: i64 = 1;
 
 /// The key begins with the kind: the rounds are found without reading past their records.
-const TABLES: &str = "
+const RECORDS: &str = "
 CREATE TABLE records (
     kind     TEXT NOT NULL,
     round_id BLOB NOT NULL CHECK (length(round_id) = 32),
@@ -186,4 +233,16 @@ CREATE TABLE records (
     value    BLOB NOT NULL,
     PRIMARY KEY (kind, round_id, client)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Rows in the order of their coming: a table in the order of random names would have each of them
+/// change a page of its own.
+const BLOBS: &str = "
+CREATE TABLE blobs (
+    round_id BLOB NOT NULL CHECK (length(round_id) = 32),
+    kind     TEXT NOT NULL,
+    which    BLOB NOT NULL,
+    content  BLOB NOT NULL,
+    UNIQUE (round_id, kind, which)
+) STRICT;
 ";

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction, params};
 use sealsum_protocol::{ClientId, RoundId};
 
-use super::blobs::ROUNDS;
+use super::files::ROUNDS;
 use super::folder::{failed, if_there, names, sync_folder};
 use crate::storage::{Record, StorageError};
 

@@ -20,7 +20,7 @@ async fn what_a_kill_left_half_written_is_cleared() {
     let blob = Blob::Upload(client(1));
     {
         let storage = Embedded::open(folder.path()).unwrap();
-        write_blob(&storage, round(1), blob, b"kept".to_vec()).await;
+        write_blob(&storage, round(1), blob, vec![7; LARGE]).await;
     }
     fs::write(folder.path().join("temporary").join("99"), b"half").unwrap();
     let stray = folder.path().join("rounds").join(round(1).to_string());
@@ -29,8 +29,131 @@ async fn what_a_kill_left_half_written_is_cleared() {
     let storage = Embedded::open(folder.path()).unwrap();
     assert_eq!(files_in(&folder.path().join("temporary")), 0);
     assert_eq!(storage.uploads(round(1)).await.unwrap(), [client(1)]);
-    assert_eq!(read_blob(&storage, round(1), blob).await.unwrap(), b"kept");
+    let kept = read_blob(&storage, round(1), blob).await;
+    assert_eq!(kept.unwrap(), vec![7; LARGE]);
 }
+
+#[tokio::test]
+async fn a_small_blob_is_a_row_and_a_large_one_a_file_and_never_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Embedded::open(folder.path()).unwrap();
+    let uploads = folder.path().join("rounds").join(round(1).to_string());
+    let uploads = uploads.join("uploads");
+    let blob = Blob::Upload(client(1));
+    for bytes in [1, 32 << 10, (32 << 10) + 1, LARGE, 0, 5] {
+        write_blob(&storage, round(1), blob, vec![9; bytes]).await;
+        let small = bytes <= 32 << 10;
+        let files = fs::read_dir(&uploads).map_or(0, Iterator::count);
+        assert_eq!(
+            (rows(folder.path()), files),
+            (usize::from(small), usize::from(!small))
+        );
+        assert_eq!(storage.uploads(round(1)).await.unwrap(), [client(1)]);
+        let stored = storage.blob(round(1), blob).await.unwrap().unwrap();
+        assert_eq!(stored.bytes, bytes as u64);
+    }
+}
+
+/// A crash between a row's commit and the removal of the file before it.
+#[tokio::test]
+async fn of_a_blob_that_a_kill_left_in_both_the_file_is_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let blob = Blob::Upload(client(1));
+    {
+        let storage = Embedded::open(folder.path()).unwrap();
+        write_blob(&storage, round(1), blob, vec![1; LARGE]).await;
+    }
+    let row = "INSERT INTO blobs SELECT ?1, 'upload', ?2, x'02'";
+    let both = || {
+        let database = rusqlite::Connection::open(folder.path().join("rounds.db")).unwrap();
+        let ids = (round(1), client(1));
+        let ids = rusqlite::params![ids.0.as_bytes(), ids.1.as_bytes()];
+        assert_eq!(database.execute(row, ids).unwrap(), 1);
+    };
+    both();
+    let storage = Embedded::open(folder.path()).unwrap();
+    assert_eq!(storage.uploads(round(1)).await.unwrap(), [client(1)]);
+    let found = read_blob(&storage, round(1), blob).await;
+    assert_eq!(found.unwrap(), vec![1; LARGE]);
+    // Whatever comes next, the one that was hidden does not come to light.
+    write_blob(&storage, round(1), blob, vec![3; LARGE]).await;
+    assert_eq!(rows(folder.path()), 0);
+    both();
+    write_blob(&storage, round(1), blob, vec![4]).await;
+    assert_eq!(read_blob(&storage, round(1), blob).await.unwrap(), [4]);
+    write_blob(&storage, round(1), blob, vec![3; LARGE]).await;
+    both();
+    storage.remove_blob(round(1), blob).await.unwrap();
+    assert!(storage.blob(round(1), blob).await.unwrap().is_none());
+    assert!(storage.uploads(round(1)).await.unwrap().is_empty());
+    assert_eq!(rows(folder.path()), 0);
+}
+
+/// Two senders of one blob, small and large: whichever was last, one of them is there, whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn small_and_large_writers_of_one_blob_leave_one_of_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Embedded::open(folder.path()).unwrap();
+    for turn in 0..60 {
+        let blob = Blob::Upload(client(turn));
+        let writers: Vec<_> = [5, LARGE, 6, LARGE + 1]
+            .map(|bytes| {
+                let storage = storage.clone();
+                tokio::spawn(async move {
+                    write_blob(&storage, round(1), blob, vec![1; bytes]).await;
+                })
+            })
+            .into();
+        for writer in writers {
+            writer.await.unwrap();
+            // What one has written is there from then on, or another's.
+            let found = read_blob(&storage, round(1), blob).await.unwrap();
+            assert!(
+                [5, LARGE, 6, LARGE + 1].contains(&found.len()),
+                "turn {turn}"
+            );
+        }
+    }
+    assert_eq!(storage.uploads(round(1)).await.unwrap().len(), 60);
+}
+
+/// The tables of a parent that kept all blobs as files.
+#[tokio::test]
+async fn a_database_of_before_small_blobs_gets_their_table() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let storage = Embedded::open(folder.path()).unwrap();
+        storage.put(round(1), Record::State, vec![1]).await.unwrap();
+        write_blob(&storage, round(1), Blob::Aggregate, vec![2; LARGE]).await;
+    }
+    let database = rusqlite::Connection::open(folder.path().join("rounds.db")).unwrap();
+    let before = "DROP TABLE blobs; PRAGMA user_version = 1;";
+    database.execute_batch(before).unwrap();
+    drop(database);
+    // A small blob of then.
+    let files = folder.path().join("rounds").join(round(1).to_string());
+    fs::write(files.join("masked-sum.bin"), b"small").unwrap();
+    for _ in 0..2 {
+        let storage = Embedded::open(folder.path()).unwrap();
+        assert_eq!(storage.rounds().await.unwrap(), [round(1)]);
+        let aggregate = read_blob(&storage, round(1), Blob::Aggregate).await;
+        assert_eq!(aggregate.unwrap(), vec![2; LARGE]);
+        let sum = read_blob(&storage, round(1), Blob::MaskedSum).await;
+        assert_eq!(sum.unwrap(), b"small");
+        write_blob(&storage, round(1), Blob::Upload(client(1)), vec![3]).await;
+        assert_eq!(rows(folder.path()), 1);
+    }
+}
+
+fn rows(folder: &std::path::Path) -> usize {
+    let database = rusqlite::Connection::open(folder.join("rounds.db")).unwrap();
+    let count = "SELECT count(*) FROM blobs";
+    let count: i64 = database.query_row(count, [], |row| row.get(0)).unwrap();
+    count as usize
+}
+
+/// A blob that is a file.
+const LARGE: usize = 40_000;
 
 #[tokio::test]
 async fn an_abandoned_writer_leaves_no_file() {
@@ -108,8 +231,8 @@ fn commits_in_the_log(folder: &std::path::Path) -> usize {
 fn a_database_of_another_program_or_a_later_parent_is_left_alone() {
     let pragmas = [
         "application_id = 7",
-        "user_version = 1",
         "user_version = 2",
+        "user_version = 3",
         "user_version = 0",
     ];
     for (i, pragma) in pragmas.into_iter().enumerate() {
@@ -125,7 +248,7 @@ fn a_database_of_another_program_or_a_later_parent_is_left_alone() {
         let before = fs::read(&path).unwrap();
         let error = Embedded::open(folder.path()).map(drop).unwrap_err();
         match i {
-            2 => assert!(matches!(error, StorageError::Version { found: 2, .. })),
+            2 => assert!(matches!(error, StorageError::Version { found: 3, .. })),
             _ => assert!(matches!(error, StorageError::Foreign(_)), "{error}"),
         }
         assert!(fs::read(&path).unwrap() == before, "{pragma}");

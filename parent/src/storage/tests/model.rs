@@ -36,7 +36,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         (0_u64..3).prop_map(Blob::AggregatePart),
     ];
     let value = prop::collection::vec(any::<u8>(), 0..40);
-    let content = (any::<u8>(), 0..200_000_usize).prop_map(|(byte, bytes)| vec![byte; bytes]);
+    // On both sides of where a blob is kept otherwise.
+    let bytes = prop_oneof![0..2_000_usize, 32_000..34_000_usize, 0..200_000_usize];
+    let content = (any::<u8>(), bytes).prop_map(|(byte, bytes)| vec![byte; bytes]);
     let round = 0..2_u8;
     prop_oneof![
         4 => (round.clone(), records.clone(), value).prop_map(|(r, k, v)| Operation::Put(r, k, v)),
