@@ -2,6 +2,7 @@
 //! in the middle, a clock that jumps, and senders that are slow or send garbage. What is
 //! acknowledged is kept, what is not has a code that says why, and nobody has to help.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -133,19 +134,15 @@ fn a_full_disk_is_said_with_507_and_keeps_what_was_acknowledged() {
     if !may_mount() {
         return skip("a full disk needs user namespaces with mounts");
     }
-    for intake in ["stream", "presum"] {
+    // Uploads that are files, and small ones in the database.
+    for (intake, dimension) in [("stream", 200_000), ("presum", 200_000), ("presum", 1_000)] {
         let lab = Lab::with_parent_below(small_disk);
         let parent = lab.parent.url.as_str();
-        let mut round = Open::new(&lab, &request(&lab, intake, 200_000), 8);
+        let mut round = Open::new(&lab, &request(&lab, intake, dimension), 8);
         for place in 0..3 {
             assert_eq!(round.put(parent, place).status, 200);
         }
-        // Whatever else lies on that disk grows until nothing is left.
-        let pid = lab.parent.pid();
-        let seen = format!("/proc/{pid}/root{}", lab.parent.data.display());
-        let filler = PathBuf::from(seen).join("of-others");
-        let mut file = std::fs::File::create(&filler).unwrap();
-        while file.write_all(&[1; 4096]).is_ok() {}
+        let (filler, file) = fill_the_disk(&lab);
         for place in 3..8 {
             refused(&round.put(parent, place), 507, "storage");
         }
@@ -161,6 +158,50 @@ fn a_full_disk_is_said_with_507_and_keeps_what_was_acknowledged() {
         round.put_all(parent);
         round.is_released_with_all_acknowledged(parent);
     }
+}
+
+/// Whatever else lies on the parent's disk grows until nothing is left.
+fn fill_the_disk(lab: &Lab) -> (PathBuf, File) {
+    let pid = lab.parent.pid();
+    let seen = format!("/proc/{pid}/root{}", lab.parent.data.display());
+    let filler = PathBuf::from(seen).join("of-others");
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    (filler, file)
+}
+
+#[test]
+fn what_is_kept_of_a_cut_upload_makes_room_on_a_full_disk() {
+    if !may_mount() {
+        return skip("a full disk needs user namespaces with mounts");
+    }
+    let lab = Lab::with_parent_below(small_disk);
+    let parent = lab.parent.url.as_str();
+    let mut round = Open::new(&lab, &request(&lab, "presum", 1_200_000), 2);
+    let cut = KnownUpload::new(&round.binding, 7);
+    let whole = cut.bytes.len() as u64;
+    let path = format!("{}/contributions/{}", round.path(), cut.client);
+    let mut sender = TcpStream::connect(&parent["http://".len()..]).unwrap();
+    let head = format!("PUT /v1/{path} HTTP/1.1\r\nhost: a\r\ncontent-length: {whole}\r\n\r\n");
+    sender.write_all(head.as_bytes()).unwrap();
+    sender
+        .write_all(&cut.bytes[..cut.bytes.len() * 9 / 10])
+        .unwrap();
+    drop(sender);
+    let kept = || {
+        let path = format!("{path}/offset?contribution={}", cut.contribution);
+        let said: serde_json::Value = serde_json::from_slice(&ask(parent, &path).body).unwrap();
+        said["offset"].as_u64().unwrap()
+    };
+    until(|| kept() > whole * 4 / 5);
+
+    // There is room for a part of the next one, and for all of it with what is kept.
+    let (_, file) = fill_the_disk(&lab);
+    let filled = file.metadata().unwrap().len();
+    file.set_len(filled - whole / 2).unwrap();
+    refused(&round.put(parent, 1), 507, "storage");
+    assert_eq!(kept(), 0);
+    assert_eq!(round.put(parent, 1).status, 200);
 }
 
 #[test]

@@ -293,6 +293,10 @@ impl Round {
         self.state().unanswered.insert(client);
     }
 
+    fn awaits_answer(&self, client: &ClientId) -> bool {
+        self.state().unanswered.contains(client)
+    }
+
     /// The upload was answered, or is not stored any more.
     fn answer(&self, client: &ClientId) {
         self.state().unanswered.remove(client);

@@ -1,9 +1,12 @@
 //! The parent as its operator starts it: what it says, and with which exit code, when it
 //! can't use what it was given.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn start(listen: &str, data: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sealsum-parent"))
@@ -68,4 +71,45 @@ fn an_operator_key_that_is_none_is_a_usage_error() {
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(said.contains("--operator-key"), "{said}");
+}
+
+/// The stage: a shell that lets everybody read what it makes, and a low limit on open files.
+#[test]
+fn what_is_kept_is_the_operator_s_alone_and_files_may_be_open_up_to_the_hard_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("kept");
+    let mut parent = Command::new("sh")
+        .args(["-c", "umask 000; ulimit -Sn 200; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_sealsum-parent"))
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--enclave",
+            "tcp:127.0.0.1:1",
+            "--data",
+        ])
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stdout = BufReader::new(parent.stdout.take().unwrap());
+    stdout.read_line(&mut said).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", parent.id()));
+    let modes: Vec<_> = ["", "rounds", "temporary", "rounds.db", "rounds.db-wal"]
+        .map(|name| fs::metadata(data.join(name)).unwrap().mode() & 0o777)
+        .map(|mode| format!("{mode:o}"))
+        .into();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    assert!(said.contains("127.0.0.1"), "it started: {said}");
+    assert_eq!(modes, ["700", "700", "700", "600", "600"]);
+    let limits = limits.unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let values: Vec<_> = files.unwrap().split_whitespace().skip(3).collect();
+    assert_eq!(values[0], values[1], "soft and hard: {values:?}");
+    assert_ne!(values[0], "200");
 }

@@ -253,7 +253,8 @@ impl Storage for Forgetful {
 
 #[tokio::test]
 async fn a_sum_that_changes_between_two_groups_is_not_gone_on_with() {
-    let cohort = Cohort::new(32, 100, 65).await;
+    // A sum that is a file.
+    let cohort = Cohort::new(32, 10_000, 65).await;
     let path = cohort.root.join("rounds").join(ROUND.to_string());
     let storage = Forgetful(cohort.storage.clone(), path.join("masked-sum.bin"));
     let members = cohort.members.iter().copied();

@@ -70,7 +70,7 @@ impl Rounds {
     ) -> Result<Option<Signed<Acceptance>>, RoundError> {
         let digest = header.digest();
         let known = self.contribution(round, &header.client).await?;
-        if known.is_none() {
+        if known.is_none() && round.awaits_answer(&header.client) {
             // An upload that was stored and never answered comes first.
             match self.settle(round, header.client).await {
                 Ok(_) => {}

@@ -13,6 +13,7 @@ mod joining;
 mod pieces;
 mod recovery;
 mod release;
+mod room;
 mod schedule;
 #[cfg(feature = "servers")]
 mod sharing;

@@ -73,8 +73,7 @@ async fn put(
         true => String::new(),
         false => answer.code(),
     };
-    let uploads = stage.round_folder(round).join("uploads");
-    let stored = std::fs::read(uploads.join(format!("{client}.upload"))).ok();
+    let stored = stage.stored_upload(round, client);
     assert_eq!(stage.temporary_files(), 0);
     (answer.status.as_u16(), code, stored)
 }

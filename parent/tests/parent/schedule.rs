@@ -233,6 +233,42 @@ async fn what_the_enclave_refuses_for_good_is_told_and_holds_nobody_up() {
     again.refused_with(404, "unknown_schedule");
 }
 
+/// What a round lacks of the enclave's memory another one's end gives back; alone, it never fits.
+#[tokio::test]
+async fn a_round_that_finds_no_memory_waits_for_others_to_end_and_fails_when_there_are_none() {
+    let stage = Stage::new().await;
+    let lack = Refusal::Memory {
+        needed: 2_000_000,
+        available: 1_000_000,
+    };
+    let busy = stage.open_with(&params(1)).await;
+    stage.enclave.script(move |command| match command {
+        Command::OpenRound(_) => Some(Fault::Refuse(lack)),
+        _ => None,
+    });
+    scheduled(&stage, 2, json!({"at": now() - 1}), json!({})).await;
+    let asked = stage.enclave.count("open_round");
+    while stage.enclave.count("open_round") < asked + 2 {
+        a_while().await;
+    }
+    let failed = |listed: Value| listed["scheduled"][0]["failed"].clone();
+    assert_eq!(failed(stage.get("/v1/schedule").await.json()), Value::Null);
+
+    stage.post(&format!("/v1/rounds/{busy}/abort")).await;
+    let mut listed = Value::Null;
+    for _ in 0..500 {
+        listed = failed(stage.get("/v1/schedule").await.json());
+        if listed != Value::Null {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        listed.as_str().unwrap().contains(&lack.to_string()),
+        "{listed}"
+    );
+}
+
 /// Between the clock's strike and the enclave's answer lies time, in which much may be asked for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_taken_back_does_not_open_and_what_opens_is_not_taken_back() {

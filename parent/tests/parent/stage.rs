@@ -205,18 +205,47 @@ impl Stage {
 
     /// How many rows one statement changed in the database of a parent that is not running.
     pub(crate) fn edit_database(&self, statement: &str) -> usize {
-        let path = self.folder.path().join("rounds.db");
-        let connection = rusqlite::Connection::open(path).unwrap();
-        connection.execute(statement, []).unwrap()
+        self.database().execute(statement, []).unwrap()
     }
 
     pub(crate) fn round_folder(&self, round: RoundId) -> PathBuf {
         self.folder.path().join("rounds").join(round.to_string())
     }
 
+    fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("rounds.db")).unwrap()
+    }
+
+    /// A large one, or a small one.
+    pub(crate) fn stored_upload(&self, round: RoundId, client: ClientId) -> Option<Vec<u8>> {
+        let folder = self.round_folder(round).join("uploads");
+        let row = || {
+            self.database()
+                .query_row(
+                    "SELECT content FROM blobs
+                     WHERE kind = 'upload' AND round_id = ?1 AND which = ?2",
+                    [round.as_bytes(), client.as_bytes()],
+                    |row| row.get(0),
+                )
+                .ok()
+        };
+        std::fs::read(folder.join(format!("{client}.upload")))
+            .ok()
+            .or_else(row)
+    }
+
+    /// Large ones and small ones.
     pub(crate) fn stored_uploads(&self, round: RoundId) -> usize {
         let folder = self.round_folder(round).join("uploads");
-        std::fs::read_dir(folder).map_or(0, Iterator::count)
+        let database = self.database();
+        let rows: i64 = database
+            .query_row(
+                "SELECT count(*) FROM blobs WHERE kind = 'upload' AND round_id = ?1",
+                [round.as_bytes()],
+                |row| row.get(0),
+            )
+            .unwrap();
+        rows as usize + std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 
     pub(crate) fn temporary_files(&self) -> usize {
