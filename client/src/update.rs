@@ -8,6 +8,7 @@ mod file;
 mod layout;
 mod npy;
 mod npz;
+mod numbers;
 mod selection;
 mod tensors;
 mod values;
@@ -29,6 +30,7 @@ pub use npz::NpzError;
 pub use selection::Selection;
 pub use tensors::SafetensorsError;
 pub(crate) use values::Values;
+use whole::ModelDigest;
 pub use write::{FileFormat, WriteError, to_file};
 
 /// A local update: d values in its layout's order. Private: no `Debug` or `Clone`; zeroized on drop.
@@ -47,10 +49,9 @@ impl Update {
     /// [`TensorFileError`].
     pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
         let file = TensorFile::read(path, selection)?;
-        let values = Values::of(&file.schema, &file.numbers);
         Ok(Self {
             schema: file.schema,
-            values,
+            values: file.numbers,
             left_out: file.left_out,
         })
     }
@@ -98,8 +99,8 @@ impl BaseModel {
     /// # Errors
     /// [`TensorFileError`].
     pub fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
-        let file = TensorFile::read(path, selection)?;
-        let digest = base_model_digest(&file.schema, &file.numbers);
+        let file = TensorFile::<ModelDigest>::read(path, selection)?;
+        let digest = file.numbers.finish();
         let whole = if selection.is_all() {
             None
         } else {

@@ -77,7 +77,8 @@ impl Delta {
 
 impl Drop for Delta {
     fn drop(&mut self) {
-        self.values.zeroize();
+        // As a slice: a vector is wiped number by number, several times as slowly.
+        self.values.as_mut_slice().zeroize();
     }
 }
 

@@ -6,22 +6,22 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use sealsum_protocol::{Digest, Dtype, Schema};
-use zeroize::Zeroizing;
 
 use super::npy::{self, NpyError};
 use super::npz::{self, NpzError};
+use super::numbers::Numbers;
 use super::selection::Selection;
 use super::tensors::{self, SafetensorsError};
 
-/// The tensors of a file: a layout, and its numbers little-endian in the layout's order.
-pub(super) struct TensorFile {
+/// The tensors of a file: a layout, and what was made of its numbers.
+pub(super) struct TensorFile<N> {
     pub(super) schema: Schema,
-    pub(super) numbers: Zeroizing<Vec<u8>>,
+    pub(super) numbers: N,
     /// Names of selected tensors of integers or booleans, which are no part of an update.
     pub(super) left_out: Vec<String>,
 }
 
-impl TensorFile {
+impl<N: Numbers> TensorFile<N> {
     pub(super) fn read(path: &Path, selection: &Selection) -> Result<Self, TensorFileError> {
         open(path, |source| Self::parse(source, selection))
     }

@@ -9,6 +9,7 @@ use sealsum_protocol::{Dtype, Schema, TensorSpec};
 use zeroize::Zeroizing;
 
 use super::file::{ContentError, TensorFile, width};
+use super::numbers::{Numbers, pass_on};
 
 /// What every .npy file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -59,27 +60,27 @@ pub(super) enum Kind {
     Integer(String),
 }
 
-/// Reads a file of `length` bytes: exactly header and numbers, no byte more. The numbers are read to
-/// where they stay.
-pub(super) fn parse(mut source: impl Read, length: u64) -> Result<TensorFile, ContentError> {
+/// Reads a file of `length` bytes: exactly header and numbers, no byte more.
+pub(super) fn parse<N: Numbers>(
+    mut source: impl Read,
+    length: u64,
+) -> Result<TensorFile<N>, ContentError> {
     let mut first = Zeroizing::new(Vec::with_capacity(HEAD_LIMIT as usize));
     source.by_ref().take(HEAD_LIMIT).read_to_end(&mut first)?;
     let head = Head::parse(&first)?;
     let (dtype, expected) = head.floats(length)?;
-    let room = usize::try_from(expected).unwrap_or(0);
-    let mut numbers = Zeroizing::new(Vec::with_capacity(room));
-    numbers.extend_from_slice(first.get(head.start as usize..).unwrap_or_default());
-    let rest = expected.saturating_sub(numbers.len() as u64);
-    source.take(rest).read_to_end(&mut numbers)?;
+    let (name, shape) = (String::new(), head.shape);
+    let tensors = vec![TensorSpec { name, shape, dtype }];
+    let schema = Schema { tensors };
+    let mut numbers = N::begin(&schema, expected);
+    let begun = first.get(head.start as usize..).unwrap_or_default();
+    let found = pass_on(begun.chain(source), (dtype, expected), &mut numbers)?;
     // It may have been cut since its length was asked for.
-    let found = numbers.len() as u64;
     if found != expected {
         return Err(NpyError::Length { expected, found }.into());
     }
-    let (name, shape) = (String::new(), head.shape);
-    let tensors = vec![TensorSpec { name, shape, dtype }];
     Ok(TensorFile {
-        schema: Schema { tensors },
+        schema,
         numbers,
         left_out: Vec::new(),
     })

@@ -12,6 +12,7 @@ use zip::result::ZipError;
 
 use super::file::{ContentError, TensorFile, chosen};
 use super::npy::{HEAD_LIMIT, Head, Kind, NpyError};
+use super::numbers::{Numbers, pass_all, pass_on};
 use super::selection::Selection;
 use super::whole::ModelDigest;
 
@@ -21,10 +22,10 @@ pub(super) fn looks_like_one(bytes: &[u8]) -> bool {
 }
 
 /// Reads the members that are selected; the others are not looked at.
-pub(super) fn parse(
+pub(super) fn parse<N: Numbers>(
     source: impl Read + Seek,
     selection: &Selection,
-) -> Result<TensorFile, ContentError> {
+) -> Result<TensorFile<N>, ContentError> {
     let mut archive = ZipArchive::new(source).map_err(NpzError::Zip)?;
     let members = chosen(members(&archive)?, selection)?;
     let mut left_out = Vec::new();
@@ -61,19 +62,20 @@ pub(super) fn parse(
         let shape = head.shape;
         tensors.push(TensorSpec { name, shape, dtype });
     }
-    let capacity = usize::try_from(total).map_err(|_| ContentError::Empty)?;
-    let mut numbers = Zeroizing::new(Vec::with_capacity(capacity));
-    for (spec, (index, start, length)) in tensors.iter().zip(places) {
+    let schema = Schema { tensors };
+    let mut numbers = N::begin(&schema, total);
+    for (spec, (index, start, length)) in schema.tensors.iter().zip(places) {
         let broken = |error| NpzError::broken(&spec.name, error);
         let mut member = archive.by_index(index).map_err(broken)?;
         let mut skipped = Zeroizing::new(Vec::new());
-        let before = numbers.len() as u64;
         let read = member.by_ref().take(start).read_to_end(&mut skipped);
-        let read = read.and_then(|_| member.by_ref().take(length).read_to_end(&mut numbers));
+        let read = read.and_then(|_| pass_on(&mut member, (spec.dtype, length), &mut numbers));
         // The end has to be read as well: only there the checksum is compared.
-        let read = read.and_then(|_| member.by_ref().take(1).read_to_end(&mut skipped));
-        let more = read.map_err(|error| broken(error.into()))? as u64;
-        let found = (numbers.len() as u64 - before).saturating_add(more);
+        let read = read.and_then(|passed| {
+            let more = member.by_ref().take(1).read_to_end(&mut skipped)?;
+            Ok(passed.saturating_add(more as u64))
+        });
+        let found = read.map_err(|error| broken(error.into()))?;
         if found != length {
             return Err(NpzError::member(
                 &spec.name,
@@ -86,7 +88,7 @@ pub(super) fn parse(
         }
     }
     Ok(TensorFile {
-        schema: Schema { tensors },
+        schema,
         numbers,
         left_out,
     })
@@ -122,7 +124,7 @@ pub(super) fn whole_digest(source: impl Read + Seek) -> Result<Digest, ContentEr
         let mut member = archive.by_index(index).map_err(broken)?;
         let skipped = std::io::copy(&mut member.by_ref().take(start), &mut std::io::sink());
         skipped
-            .and_then(|_| digest.add(&mut member, length))
+            .and_then(|_| pass_all(&mut member, (spec.dtype, length), &mut digest))
             // The end has to be read as well: only there the checksum is compared.
             .and_then(|()| std::io::copy(&mut member, &mut std::io::sink()))
             .map_err(|error| broken(error.into()))?;

@@ -8,9 +8,9 @@ use std::io::{Read, Seek, SeekFrom};
 use safetensors::Dtype as FileDtype;
 use safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
 use sealsum_protocol::{Digest, Dtype, Schema, TensorSpec};
-use zeroize::Zeroizing;
 
 use super::file::{ContentError, TensorFile, chosen};
+use super::numbers::{Numbers, pass_all};
 use super::selection::Selection;
 use super::whole::ModelDigest;
 
@@ -20,11 +20,11 @@ pub(super) fn looks_like_one(bytes: &[u8]) -> bool {
 }
 
 /// Reads a file of `length` bytes.
-pub(super) fn parse(
+pub(super) fn parse<N: Numbers>(
     mut source: impl Read + Seek,
     length: u64,
     selection: &Selection,
-) -> Result<TensorFile, ContentError> {
+) -> Result<TensorFile<N>, ContentError> {
     let (metadata, start) = metadata(&mut source, length)?;
     let infos = metadata.tensors().into_iter().collect();
     let mut schema = Schema {
@@ -41,19 +41,26 @@ pub(super) fn parse(
         schema.tensors.push(spec(name, info, dtype));
     }
     // Offsets don't overlap and end with the file, so this is less than its length.
-    let mut numbers = Zeroizing::new(vec![0; places.iter().map(|(_, bytes)| bytes).sum()]);
-    let mut rest = numbers.as_mut_slice();
-    for (begin, bytes) in places {
-        let (own, others) = rest.split_at_mut(bytes);
-        source.seek(SeekFrom::Start(begin))?;
-        source.read_exact(own)?;
-        rest = others;
-    }
+    let numbers = numbers(&mut source, &schema, &places)?;
     Ok(TensorFile {
         schema,
         numbers,
         left_out,
     })
+}
+
+/// What is made of the numbers of tensors at these places.
+fn numbers<N: Numbers>(
+    source: &mut (impl Read + Seek),
+    schema: &Schema,
+    places: &[(u64, u64)],
+) -> Result<N, ContentError> {
+    let mut numbers = N::begin(schema, places.iter().map(|(_, bytes)| bytes).sum());
+    for (tensor, (begin, bytes)) in schema.tensors.iter().zip(places) {
+        source.seek(SeekFrom::Start(*begin))?;
+        pass_all(&mut *source, (tensor.dtype, *bytes), &mut numbers)?;
+    }
+    Ok(numbers)
 }
 
 /// The digest of all tensors of floats, in a file of `length` bytes.
@@ -72,12 +79,7 @@ pub(super) fn whole_digest(
             tensors.push(spec(name, info, dtype));
         }
     }
-    let total = places.iter().map(|(_, bytes)| *bytes as u64).sum();
-    let mut digest = ModelDigest::begin(&Schema { tensors }, total);
-    for (begin, bytes) in places {
-        source.seek(SeekFrom::Start(begin))?;
-        digest.add(&mut source, bytes as u64)?;
-    }
+    let digest: ModelDigest = numbers(&mut source, &Schema { tensors }, &places)?;
     Ok(digest.finish())
 }
 
@@ -87,9 +89,9 @@ fn spec(name: String, info: &TensorInfo, dtype: Dtype) -> TensorSpec {
 }
 
 /// Where in the file a tensor's numbers begin, and how many bytes they are.
-fn place(start: u64, info: &TensorInfo) -> (u64, usize) {
+fn place(start: u64, info: &TensorInfo) -> (u64, u64) {
     let (begin, end) = info.data_offsets;
-    (start + begin as u64, end - begin)
+    (start + begin as u64, (end - begin) as u64)
 }
 
 /// The header, and where the numbers begin.
@@ -189,11 +191,12 @@ const HEADER_LIMIT: u64 = 100_000_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::Values;
     use super::super::write::{FileFormat, to_file};
     use super::*;
     use std::io::Cursor;
 
-    fn parse(bytes: &[u8]) -> Result<TensorFile, ContentError> {
+    fn parse(bytes: &[u8]) -> Result<TensorFile<Vec<u8>>, ContentError> {
         super::parse(Cursor::new(bytes), bytes.len() as u64, &Selection::all())
     }
 
@@ -220,7 +223,7 @@ mod tests {
             .map(|t| t.name.as_str())
             .collect();
         assert_eq!(names, ["a", "b"]);
-        assert_eq!(*read.numbers, [5, 6, 7, 8, 1, 2, 3, 4]);
+        assert_eq!(read.numbers, [5, 6, 7, 8, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -237,10 +240,12 @@ mod tests {
             .collect();
         let schema = Schema { tensors };
         let values = [0.5, -1.0, 2.0, 0.25, 1.5, -8.0, 0.1, 1e300];
-        let read = parse(&format(&schema, &values).unwrap()).unwrap();
+        let bytes = format(&schema, &values).unwrap();
+        let source = Cursor::new(&bytes);
+        let read: TensorFile<Values> =
+            super::parse(source, bytes.len() as u64, &Selection::all()).unwrap();
         assert_eq!(read.schema, schema);
-        let read = super::super::Values::of(&read.schema, &read.numbers);
-        assert!(read.doubles().eq(values));
+        assert!(read.numbers.doubles().eq(values));
         assert!(format(&schema, &values[1..]).is_err());
     }
 
@@ -262,13 +267,11 @@ mod tests {
     fn what_is_not_selected_is_not_looked_at() {
         let bytes = file(&TWO.replace("F16", "I16"), &[1, 2, 3, 4, 5, 6, 7, 8]);
         let only = Selection::new(vec!["b".to_owned()], Vec::new());
-        let read = super::parse(Cursor::new(&bytes), bytes.len() as u64, &only).unwrap();
-        assert_eq!(
-            (read.numbers.to_vec(), read.left_out),
-            (vec![1, 2, 3, 4], vec![])
-        );
+        let read: TensorFile<Vec<u8>> =
+            super::parse(Cursor::new(&bytes), bytes.len() as u64, &only).unwrap();
+        assert_eq!((read.numbers, read.left_out), (vec![1, 2, 3, 4], vec![]));
         let none = Selection::new(vec!["c*".to_owned()], Vec::new());
-        let error = super::parse(Cursor::new(&bytes), bytes.len() as u64, &none);
+        let error = super::parse::<Vec<u8>>(Cursor::new(&bytes), bytes.len() as u64, &none);
         let error = error.err().unwrap().to_string();
         assert!(error.contains("\"a\", \"b\""), "{error}");
     }

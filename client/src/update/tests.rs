@@ -1,5 +1,6 @@
 use std::io::Cursor;
 
+use super::numbers::Numbers as _;
 use super::*;
 
 mod written_by_python;
@@ -110,7 +111,7 @@ fn the_same_numbers_in_another_layout_or_type_are_another_model() {
 #[test]
 fn a_file_of_another_kind_or_without_numbers_is_refused() {
     let content = |bytes: Vec<u8>| {
-        TensorFile::parse(Cursor::new(bytes), &Selection::all())
+        TensorFile::<Values>::parse(Cursor::new(bytes), &Selection::all())
             .err()
             .unwrap()
     };
@@ -140,12 +141,26 @@ fn an_element_is_named_by_its_tensor_and_its_place_there() {
     assert_eq!(plain.to_string(), "element 4");
 }
 
+/// Values that come in pieces of whole numbers.
+fn values(schema: &Schema, bytes: &[u8]) -> Values {
+    let mut values = Values::begin(schema, bytes.len() as u64);
+    let mut rest = bytes;
+    for tensor in &schema.tensors {
+        let elements: u64 = tensor.shape.iter().product();
+        let (own, others) = rest.split_at(elements as usize * file::width(tensor.dtype));
+        own.chunks(16)
+            .for_each(|piece| values.take(tensor.dtype, piece));
+        rest = others;
+    }
+    values
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_make_the_readers_panic(tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200), npy in proptest::bool::ANY) {
         let mut bytes = if npy { npy::MAGIC.to_vec() } else { vec![20, 0, 0, 0, 0, 0, 0, 0, b'{'] };
         bytes.extend(tail);
-        let _ = TensorFile::parse(Cursor::new(&bytes), &Selection::all());
+        let _ = TensorFile::<Values>::parse(Cursor::new(&bytes), &Selection::all());
         let _ = super::tensors::whole_digest(Cursor::new(&bytes), bytes.len() as u64);
     }
 }
@@ -171,12 +186,12 @@ fn values_of_32_bits_and_less_are_held_as_such_and_equal_the_wider_ones() {
                 .flat_map(|n| f64::from(*n).to_le_bytes())
                 .collect(),
         };
-        let alone = Values::of(&short, &bytes);
+        let alone = values(&short, &bytes);
         assert_eq!(matches!(alone, Values::Single(_)), dtype != Dtype::F64);
         assert_eq!(alone.len(), 6);
         // Beside a tensor of 64 bits, all are held so.
         let beside = [&bytes[..], &7.5_f64.to_le_bytes()].concat();
-        let beside = Values::of(&long, &beside);
+        let beside = values(&long, &beside);
         assert!(matches!(beside, Values::Double(_)));
         assert!(beside.doubles().eq(alone.doubles().chain([7.5])));
         if dtype == Dtype::F32 {

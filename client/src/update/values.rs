@@ -2,10 +2,10 @@
 //! takes half of the memory and of the time, 64-bit floats otherwise. Nothing is ever rounded.
 
 use half::{bf16, f16};
-use sealsum_protocol::{Dtype, Schema};
+use sealsum_protocol::{Dtype, Schema, TensorSpec};
 use zeroize::Zeroize;
 
-use super::file::width;
+use super::numbers::Numbers;
 
 /// Private: no `Debug` or `Clone`; zeroized on drop.
 pub(crate) enum Values {
@@ -16,42 +16,48 @@ pub(crate) enum Values {
 }
 sealsum_protocol::secret!(Values);
 
-impl Values {
-    /// The numbers of tensors that shapes and bytes agree about, as the readers have checked.
-    pub(super) fn of(schema: &Schema, numbers: &[u8]) -> Self {
-        let wide = |dtype| dtype == Dtype::F64;
-        if schema.tensors.iter().any(|tensor| wide(tensor.dtype)) {
-            let mut values = Vec::with_capacity(room(schema));
-            for (dtype, own) in tensors(schema, numbers) {
-                match dtype {
-                    Dtype::F16 => values.extend(words(own).map(|b| f16::from_le_bytes(b).to_f64())),
-                    Dtype::Bf16 => {
-                        values.extend(words(own).map(|b| bf16::from_le_bytes(b).to_f64()))
-                    }
-                    Dtype::F32 => {
-                        values.extend(words(own).map(|b| f64::from(f32::from_le_bytes(b))))
-                    }
-                    Dtype::F64 => values.extend(words(own).map(f64::from_le_bytes)),
-                }
-            }
-            Self::Double(values)
+impl Numbers for Values {
+    /// All elements at once: a vector that grows would leave private values behind in freed memory.
+    fn begin(schema: &Schema, _: u64) -> Self {
+        let room = usize::try_from(schema.dimension().unwrap_or(0)).unwrap_or(0);
+        let wide = |tensor: &TensorSpec| tensor.dtype == Dtype::F64;
+        if schema.tensors.iter().any(wide) {
+            Self::Double(Vec::with_capacity(room))
         } else {
-            let mut values = Vec::with_capacity(room(schema));
-            for (dtype, own) in tensors(schema, numbers) {
-                match dtype {
-                    Dtype::F16 => values.extend(words(own).map(|b| f16::from_le_bytes(b).to_f32())),
-                    Dtype::Bf16 => {
-                        values.extend(words(own).map(|b| bf16::from_le_bytes(b).to_f32()))
-                    }
-                    Dtype::F32 => values.extend(words(own).map(f32::from_le_bytes)),
-                    // There is none.
-                    Dtype::F64 => {}
-                }
-            }
-            Self::Single(values)
+            Self::Single(Vec::with_capacity(room))
         }
     }
 
+    fn take(&mut self, dtype: Dtype, piece: &[u8]) {
+        match (self, dtype) {
+            (Self::Single(values), Dtype::F16) => {
+                values.extend(words(piece).map(|b| f16::from_le_bytes(b).to_f32()));
+            }
+            (Self::Single(values), Dtype::Bf16) => {
+                values.extend(words(piece).map(|b| bf16::from_le_bytes(b).to_f32()));
+            }
+            (Self::Single(values), Dtype::F32) => {
+                values.extend(words(piece).map(f32::from_le_bytes));
+            }
+            // Beside one of these all are doubles.
+            (Self::Single(_), Dtype::F64) => {}
+            (Self::Double(values), Dtype::F16) => {
+                values.extend(words(piece).map(|b| f16::from_le_bytes(b).to_f64()));
+            }
+            (Self::Double(values), Dtype::Bf16) => {
+                values.extend(words(piece).map(|b| bf16::from_le_bytes(b).to_f64()));
+            }
+            (Self::Double(values), Dtype::F32) => {
+                values.extend(words(piece).map(|b| f64::from(f32::from_le_bytes(b))));
+            }
+            (Self::Double(values), Dtype::F64) => {
+                values.extend(words(piece).map(f64::from_le_bytes));
+            }
+        }
+    }
+}
+
+impl Values {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         match self {
@@ -73,28 +79,12 @@ impl Values {
 
 impl Drop for Values {
     fn drop(&mut self) {
+        // As slices: a vector is wiped number by number, several times as slowly.
         match self {
-            Self::Single(values) => values.zeroize(),
-            Self::Double(values) => values.zeroize(),
+            Self::Single(values) => values.as_mut_slice().zeroize(),
+            Self::Double(values) => values.as_mut_slice().zeroize(),
         }
     }
-}
-
-/// Each tensor's type and bytes.
-fn tensors<'a>(schema: &'a Schema, numbers: &'a [u8]) -> impl Iterator<Item = (Dtype, &'a [u8])> {
-    let mut rest = numbers;
-    schema.tensors.iter().map(move |tensor| {
-        let elements: u64 = tensor.shape.iter().product();
-        let (own, others) = rest.split_at(elements as usize * width(tensor.dtype));
-        rest = others;
-        (tensor.dtype, own)
-    })
-}
-
-/// All elements: a vector that grows would leave private values behind in freed memory.
-fn room(schema: &Schema) -> usize {
-    let elements = |tensor: &sealsum_protocol::TensorSpec| tensor.shape.iter().product::<u64>();
-    schema.tensors.iter().map(elements).sum::<u64>() as usize
 }
 
 fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {

@@ -1,6 +1,6 @@
 use super::*;
 
-fn parse(bytes: impl AsRef<[u8]>) -> Result<TensorFile, NpyError> {
+fn parse(bytes: impl AsRef<[u8]>) -> Result<TensorFile<Vec<u8>>, NpyError> {
     let bytes = bytes.as_ref();
     super::parse(bytes, bytes.len() as u64).map_err(|error| match error {
         ContentError::Npy(error) => error,
@@ -143,7 +143,7 @@ fn a_header_that_numpy_would_not_write_is_refused() {
 fn a_file_that_was_cut_after_its_length_was_asked_for_is_refused() {
     let bytes = file(1, HEADER, &[7; 24]);
     let length = bytes.len() as u64;
-    let cut = super::parse(&bytes[..bytes.len() - 1], length)
+    let cut = super::parse::<Vec<u8>>(&bytes[..bytes.len() - 1], length)
         .err()
         .unwrap();
     let expected = NpyError::Length {

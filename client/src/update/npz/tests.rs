@@ -16,7 +16,7 @@ fn zipped(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn read(bytes: Vec<u8>, selection: &Selection) -> Result<TensorFile, ContentError> {
+fn read(bytes: Vec<u8>, selection: &Selection) -> Result<TensorFile<Vec<u8>>, ContentError> {
     parse(Cursor::new(bytes), selection)
 }
 
@@ -39,7 +39,7 @@ fn integers_and_booleans_are_left_out_and_named() {
     ]);
     let read = read(file, &Selection::all()).unwrap();
     assert_eq!(read.left_out, ["mask", "steps"]);
-    assert_eq!(*read.numbers, [1.0_f32, 2.0].map(f32::to_le_bytes).concat());
+    assert_eq!(read.numbers, [1.0_f32, 2.0].map(f32::to_le_bytes).concat());
 }
 
 #[test]
