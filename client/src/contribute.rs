@@ -229,8 +229,7 @@ impl Client {
         if record.state == RecordState::Refunded {
             return Err(SpendRefused::SealedBefore(*round_id).into());
         }
-        let fingerprint = self.ledger.fingerprint(update, weight);
-        let compared = match self.ledger.was_sealed(round_id, &fingerprint)? {
+        let compared = match self.ledger.was_sealed(round_id, update, weight)? {
             Some(false) => return Err(ContributeRefused::OtherUpdate(Box::new(record))),
             Some(true) => true,
             None => false,

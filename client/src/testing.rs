@@ -9,9 +9,9 @@ use sealsum_attestation::{
     AppraisalPolicy, AppraisedEnclave, MeasurementEntry, PolicyFile, appraise_offer,
 };
 use sealsum_protocol::{
-    Admission, AggregationRule, ClientNonce, Digest, Intake, KemPrivateKey, KemSuite, Noise,
+    Admission, AggregationRule, ClientNonce, Digest, Dtype, Intake, KemPrivateKey, KemSuite, Noise,
     NoncePath, OperatorSigner, ReceiptSigner, RingBits, RoundBinding, RoundId, RoundOffer,
-    RoundParams, RoundTerms, Rounding, UnixMillis, VERSION,
+    RoundParams, RoundTerms, Rounding, Schema, TensorSpec, UnixMillis, VERSION,
 };
 use sealsum_softnsm::{Faults, Measurement, RootAuthority, SoftNsm, SoftNsmConfig};
 use serde_bytes::ByteBuf;
@@ -20,7 +20,8 @@ use crate::policy::{
     AdmissionTerm, Budget, IntakeTerm, KemTerm, NoiseFloor, OperatorTerm, RoundPolicy,
     RoundPolicyFile, RuleTerm, consent,
 };
-use crate::{AcceptedTerms, BaseModel, Identity};
+use crate::update::{FileFormat, to_file};
+use crate::{AcceptedTerms, BaseModel, Identity, Selection, Update};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_767_472_867_402);
 const MEASURED: Measurement = Measurement {
@@ -226,4 +227,19 @@ pub(crate) fn identity(folder: &Path) -> Identity {
 /// Another model's digest.
 pub(crate) fn other_model(byte: u8) -> Digest {
     Digest::new([byte; 32])
+}
+
+/// An update of 32-bit floats, which comes from a file alone.
+pub(crate) fn single(folder: &Path, values: &[f32]) -> Update {
+    let schema = Schema {
+        tensors: vec![TensorSpec {
+            name: String::new(),
+            shape: vec![values.len() as u64],
+            dtype: Dtype::F32,
+        }],
+    };
+    let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
+    let path = folder.join("single.npy");
+    std::fs::write(&path, to_file(FileFormat::Npy, &schema, &values).unwrap()).unwrap();
+    Update::read(&path, &Selection::all()).unwrap()
 }

@@ -12,14 +12,23 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Ledger, LedgerError};
 use crate::update::{Update, Values};
 
-/// The key of an identity's fingerprints. No `Debug` or `Clone`; zeroized on drop (I10).
-pub(super) struct FingerprintKey(Zeroizing<[u8; 32]>);
+/// The keys of an identity's fingerprints. No `Debug` or `Clone`; zeroized on drop (I10).
+pub(super) struct FingerprintKey {
+    /// Of values that are held as 64-bit floats. Earlier versions hashed all values as such.
+    double: Zeroizing<[u8; 32]>,
+    /// Of values that are held as 32-bit floats, which are half of the bytes.
+    single: Zeroizing<[u8; 32]>,
+}
 
 sealsum_protocol::secret!(FingerprintKey, Fingerprint);
 
 impl FingerprintKey {
     pub(super) fn derive(seed: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(blake3::derive_key(CONTEXT, seed)))
+        let key = |context| Zeroizing::new(blake3::derive_key(context, seed));
+        Self {
+            double: key(DOUBLE),
+            single: key(SINGLE),
+        }
     }
 }
 
@@ -39,43 +48,27 @@ impl Ledger {
     #[must_use]
     pub fn fingerprint(&self, update: &Update, weight: u32) -> Fingerprint {
         match update.values() {
-            Values::Single(values) => self.fingerprint_of(update.schema(), values, weight),
-            Values::Double(values) => self.fingerprint_of(update.schema(), values, weight),
+            Values::Single(values) => {
+                let key = &self.fingerprints.single;
+                fingerprint(key, update.schema(), weight, values, f32::to_le_bytes)
+            }
+            Values::Double(values) => {
+                let key = &self.fingerprints.double;
+                fingerprint(key, update.schema(), weight, values, f64::to_le_bytes)
+            }
         }
     }
 
-    /// Values go in as 64-bit floats, however they are held.
-    fn fingerprint_of<V: Copy + Into<f64>>(
-        &self,
-        schema: &Schema,
-        values: &[V],
-        weight: u32,
-    ) -> Fingerprint {
-        let mut hash = blake3::Hasher::new_keyed(&self.fingerprints.0);
-        // What goes in front of the values is carried along at the front of each piece, so that
-        // all pieces but the last are PIECE_BYTES long: BLAKE3 is several times slower on pieces that don't
-        // end where its chunks do.
-        let mut piece = Zeroizing::new([0; FRONT_BYTES + PIECE_BYTES]);
-        let (layout, weight_at) = (schema.digest(), FRONT_BYTES - 4);
-        piece[..weight_at].copy_from_slice(layout.as_bytes());
-        piece[weight_at..FRONT_BYTES].copy_from_slice(&weight.to_le_bytes());
-        let mut filled = FRONT_BYTES;
-        for values in values.chunks(PIECE_BYTES / 8) {
-            for (place, value) in piece[FRONT_BYTES..].chunks_exact_mut(8).zip(values) {
-                let value: f64 = (*value).into();
-                place.copy_from_slice(&value.to_le_bytes());
+    /// As earlier versions made it: all values as 64-bit floats.
+    pub(super) fn earlier_fingerprint(&self, update: &Update, weight: u32) -> Fingerprint {
+        match update.values() {
+            Values::Single(values) => {
+                let double = |value| f64::from(value).to_le_bytes();
+                let key = &self.fingerprints.double;
+                fingerprint(key, update.schema(), weight, values, double)
             }
-            filled = FRONT_BYTES + 8 * values.len();
-            if let Some(carried) = filled.checked_sub(PIECE_BYTES) {
-                hash.update(&piece[..PIECE_BYTES]);
-                piece.copy_within(PIECE_BYTES..filled, 0);
-                filled = carried;
-            }
+            Values::Double(_) => self.fingerprint(update, weight),
         }
-        hash.update(&piece[..filled]);
-        let fingerprint = Fingerprint(*hash.finalize().as_bytes());
-        hash.zeroize();
-        fingerprint
     }
 
     /// Whether the contribution to `round_id` was made of this; `None` if there is none, or if it
@@ -83,7 +76,8 @@ impl Ledger {
     pub(crate) fn was_sealed(
         &self,
         round_id: &RoundId,
-        fingerprint: &Fingerprint,
+        update: &Update,
+        weight: u32,
     ) -> Result<Option<bool>, LedgerError> {
         let stored: Option<Option<[u8; 32]>> = self
             .connection
@@ -94,12 +88,61 @@ impl Ledger {
             )
             .optional()
             .map_err(LedgerError::sql(&self.path))?;
-        Ok(stored.flatten().map(|stored| stored == fingerprint.0))
+        Ok(stored.flatten().map(|stored| {
+            stored == self.fingerprint(update, weight).0
+                || stored == self.earlier_fingerprint(update, weight).0
+        }))
     }
 }
 
-/// Derives this key from the seed, and no other.
-const CONTEXT: &str = "sealsum/v1/ledger/update-fingerprint";
+fn fingerprint<V: Copy, const N: usize>(
+    key: &[u8; 32],
+    schema: &Schema,
+    weight: u32,
+    values: &[V],
+    bytes: impl Fn(V) -> [u8; N],
+) -> Fingerprint {
+    let mut hash = blake3::Hasher::new_keyed(key);
+    // What goes in front of the values is carried along at the front of each piece, so that
+    // all pieces but the last are PIECE_BYTES long: BLAKE3 is several times slower on pieces that don't
+    // end where its chunks do.
+    let mut piece = Piece([0; FRONT_BYTES + PIECE_BYTES]);
+    let piece = &mut piece.0;
+    let (layout, weight_at) = (schema.digest(), FRONT_BYTES - 4);
+    piece[..weight_at].copy_from_slice(layout.as_bytes());
+    piece[weight_at..FRONT_BYTES].copy_from_slice(&weight.to_le_bytes());
+    let mut filled = FRONT_BYTES;
+    for values in values.chunks(PIECE_BYTES / N) {
+        let (places, _) = piece[FRONT_BYTES..].as_chunks_mut();
+        for (place, value) in places.iter_mut().zip(values) {
+            *place = bytes(*value);
+        }
+        filled = FRONT_BYTES + N * values.len();
+        if let Some(carried) = filled.checked_sub(PIECE_BYTES) {
+            hash.update(&piece[..PIECE_BYTES]);
+            piece.copy_within(PIECE_BYTES..filled, 0);
+            filled = carried;
+        }
+    }
+    hash.update(&piece[..filled]);
+    let fingerprint = Fingerprint(*hash.finalize().as_bytes());
+    hash.zeroize();
+    fingerprint
+}
+
+/// What is hashed next; zeroized on drop.
+struct Piece([u8; FRONT_BYTES + PIECE_BYTES]);
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // As a slice: an array is wiped byte by byte.
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+/// Each derives its key from the seed, and no other.
+const DOUBLE: &str = "sealsum/v1/ledger/update-fingerprint";
+const SINGLE: &str = "sealsum/v2/ledger/update-fingerprint-of-32-bits";
 /// The layout's digest and the weight.
 const FRONT_BYTES: usize = 32 + 4;
 /// Values at a time, in bytes: enough for all lanes of BLAKE3, and in the first cache.
@@ -109,20 +152,30 @@ const PIECE_BYTES: usize = 32 << 10;
 mod tests {
     use super::*;
     use crate::Identity;
+    use crate::testing::single;
 
     /// The same, all at once.
-    fn plain(ledger: &Ledger, update: &Update, weight: u32) -> [u8; 32] {
-        let mut bytes = update.schema().digest().as_bytes().to_vec();
+    fn plain<const N: usize>(
+        key: &[u8; 32],
+        (schema, weight): (&Schema, u32),
+        values: impl Iterator<Item = [u8; N]>,
+    ) -> [u8; 32] {
+        let mut bytes = schema.digest().as_bytes().to_vec();
         bytes.extend(weight.to_le_bytes());
-        bytes.extend(update.values().doubles().flat_map(f64::to_le_bytes));
-        *blake3::keyed_hash(&ledger.fingerprints.0, &bytes).as_bytes()
+        bytes.extend(values.flatten());
+        *blake3::keyed_hash(key, &bytes).as_bytes()
+    }
+
+    fn ledger() -> (tempfile::TempDir, Ledger) {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::create(folder.path()).unwrap();
+        let ledger = Ledger::open(&identity, sealsum_attestation::Trust::Mock).unwrap();
+        (folder, ledger)
     }
 
     #[test]
     fn a_fingerprint_is_of_layout_weight_and_every_value() {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::create(folder.path()).unwrap();
-        let ledger = Ledger::open(&identity, sealsum_attestation::Trust::Mock).unwrap();
+        let (_folder, ledger) = ledger();
         let piece = PIECE_BYTES / 8;
         for length in [
             0,
@@ -138,11 +191,10 @@ mod tests {
             let values: Vec<_> = (0..length).map(|i| i as f64 * 0.7 - 3.0).collect();
             let update = Update::from_values(values.clone());
             let fingerprint = ledger.fingerprint(&update, 3);
-            assert_eq!(
-                *fingerprint.as_bytes(),
-                plain(&ledger, &update, 3),
-                "{length}"
-            );
+            let key = &ledger.fingerprints.double;
+            let all = values.iter().copied().map(f64::to_le_bytes);
+            let plain = plain(key, (update.schema(), 3), all);
+            assert_eq!(*fingerprint.as_bytes(), plain, "{length}");
             assert_ne!(
                 *ledger.fingerprint(&update, 4).as_bytes(),
                 *fingerprint.as_bytes()
@@ -159,15 +211,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_does_not_tell_how_values_are_held() {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::create(folder.path()).unwrap();
-        let ledger = Ledger::open(&identity, sealsum_attestation::Trust::Mock).unwrap();
-        let single: Vec<f32> = (0..9000).map(|i| i as f32 * 0.7 - 3.0).collect();
-        let double: Vec<f64> = single.iter().copied().map(f64::from).collect();
-        let schema = Update::from_values(double.clone()).schema().clone();
-        let of_single = ledger.fingerprint_of(&schema, &single, 3);
-        let of_double = ledger.fingerprint_of(&schema, &double, 3);
-        assert_eq!(of_single.as_bytes(), of_double.as_bytes());
+    fn values_of_32_bits_are_hashed_as_such_and_known_again_as_earlier_versions_did() {
+        let (folder, ledger) = ledger();
+        for length in [1, PIECE_BYTES / 4, PIECE_BYTES / 2 + 3] {
+            let values: Vec<f32> = (0..length).map(|i| i as f32 * 0.7 - 3.0).collect();
+            let update = single(folder.path(), &values);
+            let of = (update.schema(), 3);
+            let single = values.iter().copied().map(f32::to_le_bytes);
+            let single = plain(&ledger.fingerprints.single, of, single);
+            assert_eq!(*ledger.fingerprint(&update, 3).as_bytes(), single);
+            let double = values.iter().map(|value| f64::from(*value).to_le_bytes());
+            let double = plain(&ledger.fingerprints.double, of, double);
+            assert_eq!(*ledger.earlier_fingerprint(&update, 3).as_bytes(), double);
+        }
     }
 }

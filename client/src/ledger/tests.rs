@@ -1,4 +1,5 @@
 mod epochs;
+mod fingerprints;
 mod masked_updates;
 mod opening;
 mod order;

@@ -174,10 +174,8 @@ fn a_ledger_from_before_fingerprints_knows_its_models_again() {
         bytes(&site.ledger.stored(&first.id()).unwrap().unwrap()),
         sent
     );
-    let update = site
-        .ledger
-        .fingerprint(&Update::from_values(vec![1.5; 10]), 1);
-    let known = site.ledger.was_sealed(&first.id(), &update).unwrap();
+    let update = Update::from_values(vec![1.5; 10]);
+    let known = site.ledger.was_sealed(&first.id(), &update, 1).unwrap();
     assert_eq!(known, None);
     // The model that was whole then, with something selected of it now.
     site.whole = Some(crate::testing::base_model().digest());
