@@ -2,12 +2,14 @@
 //!
 //! One SQLite file per identity and trust, made with the identity and bound to it. A ledger that is
 //! missing or another identity's is refused and never made anew: it would forget what was spent.
-//! Beside it lies a file for each contribution that was not accepted yet, its masked update.
+//! Beside it lie the masked updates of contributions that were not accepted yet, and the acceptance that
+//! the ledger takes over with its next change.
 //! It trusts the disk to keep what it acknowledged, and its owner not to restore an old copy.
 
 mod acceptance;
 mod epoch;
 mod fingerprint;
+mod in_place;
 mod lock;
 mod masked_update;
 mod record;
@@ -27,6 +29,7 @@ use sealsum_protocol::{ClientId, RoundId};
 
 use crate::identity::Identity;
 use crate::secret_file::sync_folder;
+use acceptance::Noted;
 use fingerprint::FingerprintKey;
 use lock::Lock;
 
@@ -44,6 +47,8 @@ pub struct Ledger {
     client: ClientId,
     trust: Trust,
     fingerprints: FingerprintKey,
+    /// An acceptance that is on the disk, and not in the tables yet.
+    noted: Option<Noted>,
     _lock: Lock,
 }
 
@@ -85,14 +90,17 @@ impl Ledger {
         }
         schema::migrate(&mut connection).map_err(at_fault)?;
         masked_update::remove_orphans(&path, &connection)?;
-        Ok(Self {
+        let mut ledger = Self {
             connection,
             path,
             client: identity.client_id(),
             trust,
             fingerprints: FingerprintKey::derive(identity.seed()),
+            noted: None,
             _lock: lock,
-        })
+        };
+        ledger.read_noted()?;
+        Ok(ledger)
     }
 
     /// Makes the ledger of a new identity. Called by [`Identity::create`] alone.
@@ -120,6 +128,7 @@ impl Ledger {
             transaction.execute_batch(schema::TABLES)?;
             transaction.execute_batch(schema::EPOCHS)?;
             transaction.execute_batch(schema::FINGERPRINTS)?;
+            transaction.execute_batch(schema::OUTBOX)?;
             transaction.execute(
                 "INSERT INTO ledger (one, client, ledger_id, trust) VALUES (1, ?1, ?2, ?3)",
                 params![
@@ -159,6 +168,7 @@ impl Ledger {
                 Record::read,
             )
             .optional()
+            .map(|record| record.map(|record| self.with_noted(record)))
             .map_err(LedgerError::sql(&self.path))
     }
 
@@ -174,6 +184,7 @@ impl Ledger {
                     "SELECT {columns} FROM contributions ORDER BY rowid"
                 ))?
                 .query_map([], Record::read)?
+                .map(|record| record.map(|record| self.with_noted(record)))
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         all().map_err(LedgerError::sql(&self.path))

@@ -65,7 +65,7 @@ fn i11_a_sealed_contribution_is_spent() {
     );
 
     // What was stored is cut off, then lost: nothing is sent, and nothing sealed in its place.
-    let stored = format!("{}/ledger-mock.db.{first}.masked", hospital.identity);
+    let stored = format!("{}/ledger-mock.db.outbox", hospital.identity);
     let sealed = fs::read(&stored).unwrap();
     let sent = uploads.len();
     for damage in [true, false] {

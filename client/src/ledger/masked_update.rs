@@ -1,10 +1,12 @@
-//! Masked updates from sealing to acceptance, one file each beside the ledger: decides that what is
+//! Masked updates from sealing to acceptance, in files beside the ledger: decides that what is
 //! sent is what was committed (I11).
 //!
-//! A file is whole and synced before the transaction that records it commits. So a file without
-//! a record was never spent, and is removed when the ledger is opened; a record without its
-//! file, or with another than its header commits to, is refused, and never made anew. Ledgers of
-//! before version 4 have masked updates in rows, which are sent from there.
+//! One is in the outbox, which is written over again and again; those that are sealed while
+//! another waits there have files of their own. Either is whole and synced before the transaction that records
+//! it commits. So what has no record was never spent: in the outbox it is written over, as a file it
+//! is removed when the ledger is opened. A record without its file, or with another than its
+//! header commits to, is refused, and never made anew. Ledgers of before version 4 have masked
+//! updates in rows, which are sent from there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, params};
 use sealsum_protocol::{BlockLayout, Commitment, CommitmentBuilder, RoundId};
 
-use super::{Ledger, LedgerError, Record, RecordState, SpentContribution};
+use super::{Ledger, LedgerError, Record, RecordState, SpentContribution, in_place};
 use crate::secret_file::{folder_of, sync_folder};
 
 impl Ledger {
@@ -44,7 +46,10 @@ impl Ledger {
         let in_rows = rows(&self.connection, &record.round_id);
         let in_rows = in_rows.map_err(LedgerError::sql(&self.path))?;
         let (path, read) = if in_rows.is_empty() {
-            let path = file_of(&self.path, &record.round_id);
+            let path = match self.is_in_outbox(&record.round_id)? {
+                true => in_place::outbox(&self.path),
+                false => file_of(&self.path, &record.round_id),
+            };
             let read = read(&path, layout.total_bytes());
             (path, read)
         } else {
@@ -65,13 +70,26 @@ impl Ledger {
         }
     }
 
+    pub(super) fn is_in_outbox(&self, round_id: &RoundId) -> Result<bool, LedgerError> {
+        let found = self.connection.query_row(
+            "SELECT in_outbox FROM contributions WHERE round_id = ?1",
+            params![round_id.as_bytes()],
+            |row| row.get(0),
+        );
+        found.map_err(LedgerError::sql(&self.path))
+    }
+
     /// Changes how far a contribution came, to where its masked update is needed no more.
     pub(super) fn settle(
         &mut self,
         round_id: &RoundId,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), LedgerError> {
+        let noted = &self.noted;
         let changed = self.connection.transaction().and_then(|transaction| {
+            if let Some(noted) = noted {
+                noted.take_over(&transaction)?;
+            }
             change(&transaction)?;
             transaction.execute(
                 "DELETE FROM masked_updates WHERE round_id = ?1",
@@ -80,15 +98,33 @@ impl Ledger {
             transaction.commit()
         });
         changed.map_err(LedgerError::sql(&self.path))?;
+        self.noted = None;
         // The change stands, whatever becomes of this: what stays is removed at the next opening.
         let _ = fs::remove_file(file_of(&self.path, round_id));
         Ok(())
     }
 }
 
-/// Stores a masked update, durably, before it is recorded. No other name meanwhile: until there
-/// is a record, nobody takes it for whole.
-pub(super) fn write(ledger: &Path, round_id: &RoundId, body: &[u8]) -> Result<(), LedgerError> {
+/// Stores a masked update, durably, before the transaction that records it commits; true if in the
+/// outbox.
+pub(super) fn write(
+    ledger: &Path,
+    transaction: &Transaction<'_>,
+    round_id: &RoundId,
+    body: &[u8],
+) -> Result<bool, LedgerError> {
+    let is_free = is_outbox_free(transaction).map_err(LedgerError::sql(ledger))?;
+    if is_free {
+        let path = in_place::outbox(ledger);
+        in_place::write(&path, body).map_err(|error| LedgerError::io(&path, error))?;
+    } else {
+        write_own(ledger, round_id, body)?;
+    }
+    Ok(is_free)
+}
+
+/// No other name meanwhile: until there is a record, nobody takes it for whole.
+fn write_own(ledger: &Path, round_id: &RoundId, body: &[u8]) -> Result<(), LedgerError> {
     let path = file_of(ledger, round_id);
     let written = || {
         // The round has no record: whatever has this name is of an attempt that was never spent.
@@ -184,9 +220,18 @@ fn rows(connection: &Connection, round_id: &RoundId) -> rusqlite::Result<Vec<u8>
     Ok(body)
 }
 
+fn is_outbox_free(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM contributions WHERE in_outbox = 1 AND state = 'sealed')",
+        [],
+        |row| row.get(0),
+    )
+}
+
 fn is_awaited(connection: &Connection, round_id: &RoundId) -> rusqlite::Result<bool> {
     connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM contributions WHERE round_id = ?1 AND state = 'sealed')",
+        "SELECT EXISTS (SELECT 1 FROM contributions \
+         WHERE round_id = ?1 AND state = 'sealed' AND in_outbox = 0)",
         params![round_id.as_bytes()],
         |row| row.get(0),
     )

@@ -5,14 +5,14 @@ use rusqlite::Connection;
 /// Marks an SQLite file as a ledger of this project: "Slum" as a big-endian integer.
 pub(super) const APPLICATION_ID: i64 = 0x536c_756d;
 /// Version of the tables.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 /// The first one, which had no epochs.
 const WITHOUT_EPOCHS: i64 = 1;
 /// The second one, which had neither fingerprints nor whole models.
 const WITHOUT_FINGERPRINTS: i64 = 2;
-/// The third one, whose masked updates lay in rows alone. The tables are the same; an older
-/// program would find no rows and take that for nothing to send.
-const WITHOUT_FILES: i64 = 3;
+/// The third one had masked updates in rows alone, the fourth one a file for each. An older program
+/// would look there, and take what it does not find for nothing to send or for lost.
+const WITHOUT_OUTBOX: i64 = 4;
 
 /// Whether tables of that version can be brought to this one.
 pub(super) fn is_known(version: i64) -> bool {
@@ -79,6 +79,12 @@ CREATE UNIQUE INDEX spent_whole_model ON contributions (task, whole_model)
     WHERE state <> 'refunded' AND unproven_retry = 0;
 ";
 
+/// Added with version 5: whether the masked update lies in the outbox, not in a file of its own.
+pub(super) const OUTBOX: &str = "
+ALTER TABLE contributions ADD COLUMN in_outbox INTEGER NOT NULL DEFAULT 0
+    CHECK (in_outbox IN (0, 1));
+";
+
 /// Brings an older ledger to this version, whole or not at all; what it holds stays.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
@@ -89,7 +95,8 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     if found <= WITHOUT_FINGERPRINTS {
         transaction.execute_batch(FINGERPRINTS)?;
     }
-    if found <= WITHOUT_FILES {
+    if found <= WITHOUT_OUTBOX {
+        transaction.execute_batch(OUTBOX)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()

@@ -18,7 +18,7 @@ use sealsum_protocol::{
 };
 
 use super::record::{COLUMNS, Record, RecordState};
-use super::{Fingerprint, Ledger, LedgerError, epoch, masked_update};
+use super::{Fingerprint, Ledger, LedgerError, Noted, epoch, masked_update};
 use crate::policy::{AcceptedTerms, RoundPolicy};
 use crate::update::BaseModel;
 pub use refused::{Shared, SpendRefused, SpentBefore};
@@ -51,6 +51,7 @@ pub use refused::{Shared, SpendRefused, SpentBefore};
 #[must_use]
 pub struct Debit<'ledger> {
     transaction: Transaction<'ledger>,
+    noted: &'ledger mut Option<Noted>,
     path: &'ledger Path,
     client: ClientId,
     round_id: RoundId,
@@ -155,6 +156,9 @@ impl Ledger {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&at_fault)?;
+        if let Some(noted) = &self.noted {
+            noted.take_over(&transaction).map_err(&at_fault)?;
+        }
         if is_recorded(&transaction, &round_id).map_err(&at_fault)? {
             return Err(SpendRefused::SealedBefore(round_id));
         }
@@ -195,6 +199,7 @@ impl Ledger {
         }
         Ok(Debit {
             transaction,
+            noted: &mut self.noted,
             path: &self.path,
             client: self.client,
             round_id,
@@ -217,6 +222,10 @@ impl Ledger {
     ) -> Result<Vec<Record>, LedgerError> {
         let earlier = conflicts(&self.connection, round, base_model);
         let earlier = earlier.map_err(LedgerError::sql(&self.path))?;
+        let earlier: Vec<_> = earlier
+            .into_iter()
+            .map(|record| self.with_noted(record))
+            .collect();
         let summed = |record: &Record| record.state == RecordState::Summed;
         Ok(if earlier.iter().any(summed) {
             Vec::new()
@@ -258,10 +267,11 @@ impl Debit<'_> {
             clamped,
         } = sealed;
         let at_fault = LedgerError::sql(self.path);
-        masked_update::write(self.path, &self.round_id, &masked.0)?;
+        let in_outbox =
+            masked_update::write(self.path, &self.transaction, &self.round_id, &masked.0)?;
         // Not removed if this fails: a commit that reports a failure may be on the disk all the
         // same. The next opening sees whether there is a record.
-        self.record(binding, &header, clamped, now)
+        self.record(binding, &header, (clamped, in_outbox), now)
             .map_err(at_fault)?;
         Ok(SpentContribution::new(header, masked.0, clamped))
     }
@@ -270,14 +280,14 @@ impl Debit<'_> {
         self,
         binding: &RoundBinding,
         header: &ContributionHeader,
-        clamped: u64,
+        (clamped, in_outbox): (u64, bool),
         now: UnixMillis,
     ) -> rusqlite::Result<()> {
         self.transaction.execute(
             "INSERT INTO contributions (round_id, task, round_number, base_model, state, \
              unproven_retry, sealed_at, clamped, binding, contribution, header, whole_model, \
-             fingerprint) \
-             VALUES (?1, ?2, ?3, ?4, 'sealed', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             fingerprint, in_outbox) \
+             VALUES (?1, ?2, ?3, ?4, 'sealed', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 self.round_id.as_bytes(),
                 self.task.as_str(),
@@ -291,12 +301,15 @@ impl Debit<'_> {
                 canonical::encode(header),
                 self.whole_model.as_bytes(),
                 self.update.as_bytes(),
+                in_outbox,
             ],
         )?;
         if let Some(grant) = &self.grant {
             epoch::record(&self.transaction, &self.task, grant)?;
         }
-        self.transaction.commit()
+        self.transaction.commit()?;
+        *self.noted = None;
+        Ok(())
     }
 }
 

@@ -1,3 +1,4 @@
+mod acceptances;
 mod epochs;
 mod fingerprints;
 mod masked_updates;
@@ -10,7 +11,7 @@ use std::fs;
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::{
     AbortReceipt, Acceptance, Cohort, CohortProof, Digest, Encoding, Noise, Receipt, ReceiptSigner,
-    Signed, label,
+    Signed, canonical, label,
 };
 use tempfile::TempDir;
 

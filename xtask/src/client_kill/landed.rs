@@ -43,8 +43,7 @@ impl Tally {
         }
     }
 
-    /// A masked update was stored and not yet spent: a kill between the two, seen to have been
-    /// removed.
+    /// A masked update was stored, or a part of it, and not yet spent: a kill between the two.
     pub(crate) fn orphaned(&self) {
         add(&self.orphaned);
     }

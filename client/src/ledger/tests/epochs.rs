@@ -122,6 +122,7 @@ fn a_ledger_from_before_epochs_keeps_what_it_holds() {
     let old = Connection::open(&path).unwrap();
     old.execute_batch(
         "DROP TABLE registry_epochs; DROP INDEX spent_whole_model;
+        ALTER TABLE contributions DROP COLUMN in_outbox;
         ALTER TABLE contributions DROP COLUMN whole_model;
         ALTER TABLE contributions DROP COLUMN fingerprint; PRAGMA user_version = 1;",
     )
@@ -164,7 +165,8 @@ fn a_ledger_from_before_fingerprints_knows_its_models_again() {
     let path = site.folder.path().join("ledger-mock.db");
     let old = Connection::open(&path).unwrap();
     old.execute_batch(
-        "DROP INDEX spent_whole_model; ALTER TABLE contributions DROP COLUMN whole_model;
+        "DROP INDEX spent_whole_model; ALTER TABLE contributions DROP COLUMN in_outbox;
+        ALTER TABLE contributions DROP COLUMN whole_model;
         ALTER TABLE contributions DROP COLUMN fingerprint; PRAGMA user_version = 2;",
     )
     .unwrap();

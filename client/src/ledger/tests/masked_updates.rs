@@ -1,21 +1,34 @@
-//! Masked updates as files: there before their record, gone with it, and sent only as committed.
+//! Masked updates in files: there before their record, and sent only as committed.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::*;
+use crate::ledger::in_place;
 use crate::ledger::masked_update::file_of;
 
 impl Site {
-    fn database(&self) -> PathBuf {
+    pub(super) fn database(&self) -> PathBuf {
         self.folder.path().join("ledger-mock.db")
     }
 
-    fn file(&self, round: &Round) -> PathBuf {
+    pub(super) fn outbox(&self) -> PathBuf {
+        in_place::outbox(&self.database())
+    }
+
+    /// Where a masked update lies that was sealed while another was in the outbox.
+    pub(super) fn file(&self, round: &Round) -> PathBuf {
         file_of(&self.database(), &round.id())
     }
 
-    /// Names of all masked updates that lie here.
+    /// Leaves a contribution of its own task in the outbox.
+    fn occupy_outbox(&mut self) -> Round {
+        let round = Round::with(9, |terms| terms.task = "others".parse().unwrap());
+        let _ = self.spend(&round).unwrap();
+        round
+    }
+
+    /// Names of all masked updates that have files of their own.
     pub(super) fn files(&self) -> Vec<String> {
         let names = fs::read_dir(self.folder.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -24,11 +37,19 @@ impl Site {
         names
     }
 
-    /// Makes the ledger one of before version 4: what is not accepted lies in rows of `part` bytes.
+    /// Makes the ledger one of version 4: what is in the outbox has a file of its own.
+    fn with_files(self, round: &Round) -> Self {
+        fs::rename(self.outbox(), self.file(round)).unwrap();
+        self.run("ALTER TABLE contributions DROP COLUMN in_outbox; PRAGMA user_version = 4;");
+        self.reopen()
+    }
+
+    /// Makes the ledger one of before version 4: what is in the outbox lies in rows of `part` bytes.
     pub(super) fn with_rows(self, round: &Round, part: usize) -> Self {
-        let path = self.file(round);
+        let path = self.outbox();
         let body = fs::read(&path).unwrap();
         fs::remove_file(path).unwrap();
+        self.run("ALTER TABLE contributions DROP COLUMN in_outbox");
         let old = Connection::open(self.database()).unwrap();
         for (number, bytes) in (0_i64..).zip(body.chunks(part)) {
             let put = "INSERT INTO masked_updates (round_id, part, bytes) VALUES (?1, ?2, ?3)";
@@ -40,7 +61,7 @@ impl Site {
         self.reopen()
     }
 
-    fn run(&self, sql: &str) {
+    pub(super) fn run(&self, sql: &str) {
         let other = Connection::open(self.database()).unwrap();
         other.execute_batch(sql).unwrap();
     }
@@ -91,7 +112,7 @@ impl Site {
 fn a_masked_update_is_a_file_of_its_owners_and_the_bytes_that_are_sent() {
     let mut site = Site::new();
     let spent = site.spend_large();
-    let path = site.file(&large());
+    let path = site.outbox();
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(fs::read(&path).unwrap(), spent.upload()[1]);
@@ -108,30 +129,66 @@ fn a_masked_update_is_a_file_of_its_owners_and_the_bytes_that_are_sent() {
 /// As if the process ended between the two.
 #[test]
 fn a_masked_update_is_there_before_its_record_and_without_one_it_is_nothing() {
+    for in_outbox in [true, false] {
+        let mut site = Site::new();
+        let before = if in_outbox {
+            0
+        } else {
+            site.occupy_outbox();
+            1
+        };
+        let round = Round::new(1);
+        let path = if in_outbox {
+            site.outbox()
+        } else {
+            site.file(&round)
+        };
+        site.run(FAILING);
+        assert!(matches!(
+            site.spend(&round),
+            Err(SpendRefused::Ledger(LedgerError::Sql { .. }))
+        ));
+        assert!(path.exists(), "written before the record");
+        assert!(site.ledger.stored(&round.id()).unwrap().is_none());
+        let mut site = site.reopen();
+        assert_eq!(site.files(), [""; 0]);
+        assert_eq!(site.used(), before);
+        assert_eq!(site.ledger.records().unwrap().len(), before as usize);
+        // One that still lies there is no obstacle, and none of its bytes remain.
+        fs::write(&path, vec![7; 1000]).unwrap();
+        site.run("DROP TRIGGER no");
+        let spent = site.spend(&round).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), spent.upload()[1]);
+    }
+}
+
+/// The bytes of what may have left are never written over.
+#[test]
+fn the_outbox_is_free_again_once_what_is_in_it_is_settled() {
     let mut site = Site::new();
-    let round = Round::new(1);
-    site.run(
-        "CREATE TRIGGER no BEFORE INSERT ON contributions BEGIN SELECT RAISE(ABORT, 'no'); END",
-    );
-    assert!(matches!(
-        site.spend(&round),
-        Err(SpendRefused::Ledger(LedgerError::Sql { .. }))
-    ));
-    assert!(site.file(&round).exists(), "written before the record");
-    assert!(site.ledger.stored(&round.id()).unwrap().is_none());
+    let task = |task: &str| Round::with(1, |terms| terms.task = task.parse().unwrap());
+    let [first, second, third] = [task("wards"), task("imaging"), task("others")];
+    let waiting = bytes(&site.spend(&first).unwrap());
+    let beside = bytes(&site.spend(&second).unwrap());
+    assert!(!site.file(&first).exists() && site.file(&second).exists());
     let mut site = site.reopen();
-    assert_eq!(site.files(), [""; 0]);
-    assert_eq!((site.used(), site.ledger.records().unwrap().len()), (0, 0));
-    // One that still lies there is no obstacle, and none of its bytes remain.
-    fs::write(site.file(&round), vec![7; 1000]).unwrap();
-    site.run("DROP TRIGGER no");
-    let spent = site.spend(&round).unwrap();
-    assert_eq!(fs::read(site.file(&round)).unwrap(), spent.upload()[1]);
+    let stored =
+        |site: &Site, round: &Round| bytes(&site.ledger.stored(&round.id()).unwrap().unwrap());
+    assert_eq!(stored(&site, &first), waiting);
+    assert_eq!(stored(&site, &second), beside);
+    site.ledger.record_summed(&first.id()).unwrap();
+    let last = bytes(&site.spend(&third).unwrap());
+    assert!(!site.file(&third).exists());
+    let site = site.reopen();
+    assert_eq!(stored(&site, &second), beside);
+    assert_eq!(stored(&site, &third), last);
+    assert!(site.ledger.stored(&first.id()).unwrap().is_none());
 }
 
 #[test]
 fn what_nobody_waits_for_is_removed_at_opening_and_all_else_is_left() {
     let mut site = Site::new();
+    site.occupy_outbox();
     let (pending, settled, unknown) = (
         Round::new(1),
         Round::with(1, |terms| terms.task = "imaging".parse().unwrap()),
@@ -174,7 +231,7 @@ fn what_nobody_waits_for_is_removed_at_opening_and_all_else_is_left() {
 fn what_is_not_as_it_was_committed_is_refused_and_never_made_anew() {
     let mut site = Site::with_retries(9);
     let sent = bytes(&site.spend_large());
-    let (round, path) = (large(), site.file(&large()));
+    let (round, path) = (large(), site.outbox());
     let good = fs::read(&path).unwrap();
     let flipped = |at: usize| {
         let mut bytes = good.clone();
@@ -221,6 +278,7 @@ fn what_is_not_as_it_was_committed_is_refused_and_never_made_anew() {
 fn a_file_goes_with_whatever_settles_its_contribution() {
     for settles in 0..3 {
         let mut site = Site::new();
+        site.occupy_outbox();
         let round = Round::new(1);
         let spent = site.spend(&round).unwrap();
         assert_eq!(site.files().len(), 1);
@@ -262,7 +320,7 @@ fn an_older_ledgers_masked_update_is_sent_from_its_rows() {
     let next = Round::with(1, |terms| terms.task = "imaging".parse().unwrap());
     let _ = site.spend(&next).unwrap();
     let site = site.reopen();
-    assert_eq!(site.files().len(), 1);
+    assert!(site.ledger.stored(&next.id()).unwrap().is_some());
     site.run("DELETE FROM masked_updates WHERE part = 1");
     let fault = site.fault(&round);
     assert!(matches!(fault, MaskedUpdateFault::Length { .. }), "{fault}");
@@ -277,4 +335,22 @@ fn an_older_ledgers_masked_update_is_sent_from_its_rows() {
     assert_eq!(rows, Ok(0));
 }
 
+#[test]
+fn an_older_ledgers_masked_update_is_sent_from_its_file() {
+    let mut site = Site::new();
+    let sent = bytes(&site.spend_large());
+    let mut site = site.with_files(&large());
+    assert!(site.file(&large()).exists(), "it is no orphan");
+    // The outbox is free.
+    let next = site.occupy_outbox();
+    assert!(!site.file(&next).exists());
+    let again = site.ledger.stored(&large().id()).unwrap().unwrap();
+    assert_eq!(bytes(&again), sent);
+    let version = super::version(&site.ledger.connection).unwrap();
+    assert_eq!(version, Some(schema::VERSION));
+}
+
+/// No contribution is recorded any more.
+pub(super) const FAILING: &str =
+    "CREATE TRIGGER no BEFORE INSERT ON contributions BEGIN SELECT RAISE(ABORT, 'no'); END";
 const LARGE: usize = 40_000;

@@ -11,6 +11,7 @@ enum Step {
     /// Abort receipt for the n-th record; genuine or not.
     Refund(usize, bool),
     Summed(usize),
+    Accept(usize),
     Reopen,
 }
 
@@ -20,7 +21,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(number, model, enclave, commit)| Step::Spend(number, model, enclave, commit)),
         3 => (0_usize..6, any::<bool>()).prop_map(|(at, genuine)| Step::Refund(at, genuine)),
         1 => (0_usize..6).prop_map(Step::Summed),
-        1 => Just(Step::Reopen),
+        3 => (0_usize..6).prop_map(Step::Accept),
+        2 => Just(Step::Reopen),
     ]
 }
 
@@ -33,6 +35,7 @@ proptest! {
     fn nothing_is_spent_twice_in_any_order_of_events(steps in prop::collection::vec(step(), 1..14)) {
         let mut site = Site::new();
         let mut rounds: Vec<Round> = Vec::new();
+        let mut states = Vec::new();
         for step in steps {
             match step {
                 Step::Spend(number, model, enclave, commit) => {
@@ -45,6 +48,7 @@ proptest! {
                         if site.spend(&round).is_ok() {
                             prop_assert_eq!(site.used(), before + 1);
                             rounds.push(round);
+                            states.push(RecordState::Sealed);
                         }
                     } else {
                         drop(site.seal(&round));
@@ -55,21 +59,41 @@ proptest! {
                     let stranger = ReceiptSigner::from_secret(&[0x77; 32]);
                     let signer = if genuine { &round.receipts } else { &stranger };
                     let receipt = site.abort_receipt(round, signer);
-                    let before = site.state(round);
+                    let refundable = matches!(states[at], RecordState::Sealed | RecordState::Accepted);
                     let freed = site.ledger.refund_by_abort(&round.id(), &receipt).is_ok();
-                    prop_assert_eq!(freed, genuine && before == RecordState::Sealed);
+                    prop_assert_eq!(freed, genuine && refundable);
+                    if freed {
+                        states[at] = RecordState::Refunded;
+                    }
                 },
                 Step::Summed(at) => if let Some(round) = rounds.get(at) {
                     site.ledger.record_summed(&round.id()).unwrap();
+                    if states[at] != RecordState::Refunded {
+                        states[at] = RecordState::Summed;
+                    }
+                },
+                Step::Accept(at) => if let Some(round) = rounds.get(at) {
+                    site.accept(round);
+                    if states[at] == RecordState::Sealed {
+                        states[at] = RecordState::Accepted;
+                    }
                 },
                 Step::Reopen => site = site.reopen(),
             }
             let records = site.ledger.records().unwrap();
-            prop_assert_eq!(records.len(), rounds.len());
-            let sealed = records.iter().filter(|r| r.state == RecordState::Sealed);
-            let mut files: Vec<_> = sealed.map(|r| format!("ledger-mock.db.{}.masked", r.round_id)).collect();
-            files.sort();
-            prop_assert_eq!(site.files(), files);
+            let found: Vec<_> = records.iter().map(|record| record.state).collect();
+            prop_assert_eq!(&found, &states);
+            // What waits is whole, in the outbox or in a file of its own, and nothing else is.
+            let mut in_outbox = 0;
+            for (record, round) in records.iter().zip(&rounds) {
+                let stored = site.ledger.stored(&record.round_id).unwrap();
+                let waits = record.state == RecordState::Sealed;
+                prop_assert_eq!(stored.is_some(), waits);
+                let has_file = site.file(round).exists();
+                prop_assert!(waits || !has_file);
+                in_outbox += usize::from(waits && !has_file);
+            }
+            prop_assert!(in_outbox <= 1);
             let live: Vec<_> = records.iter().filter(|r| r.state != RecordState::Refunded).collect();
             prop_assert_eq!(live.len(), site.used() as usize);
             for (i, a) in live.iter().enumerate() {
