@@ -195,7 +195,8 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body_piece: Duration::from_secs(30),
             shutdown: Duration::from_secs(20),
-            // An attestation takes a security module milliseconds; nobody notices these.
+            // An attestation takes a security module milliseconds; nobody notices these. The interval
+            // counts where it takes more than 25.
             gathering: Gathering {
                 alone: Duration::from_millis(5),
                 interval: Duration::from_millis(100),

@@ -1,9 +1,10 @@
 //! Nonces on their way into evidence: those of clients that join at about the same time
 //! share one attestation, each with its path to the document's nonce.
 //!
-//! A client that comes alone waits for [`Gathering::alone`]. While clients keep coming, one
-//! document is made every [`Gathering::interval`], however many they are: a security module
-//! takes milliseconds for each, one at a time.
+//! A client that comes alone waits for [`Gathering::alone`]. While clients keep coming, documents are
+//! made a quarter of the time, however many the clients are: a security module takes milliseconds for each, one at
+//! a time, and the enclave has other things to do. What a document takes is measured, so that nobody waits
+//! for a slow module where there is a fast one; no client waits for longer than [`Gathering::interval`].
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +26,17 @@ use crate::rounds::Rounds;
 pub struct Gathering {
     /// After the first nonce, in any case.
     pub alone: Duration,
-    /// Between the beginnings of two attestations for one round.
+    /// Between the beginnings of two attestations for one round, at most.
     pub interval: Duration,
+}
+
+impl Gathering {
+    /// From the beginning of an attestation to the next one's, if the last one is known to have
+    /// taken so long.
+    fn pause(self, took: Option<Duration>) -> Duration {
+        let share = took.map(|took| took.saturating_mul(SHARE));
+        share.map_or(self.interval, |share| share.min(self.interval))
+    }
 }
 
 /// Fresh evidence for one client.
@@ -47,6 +57,7 @@ struct Queue {
     /// Whether someone is about to take what waits.
     gathering: bool,
     last_begun: Option<Instant>,
+    last_took: Option<Duration>,
 }
 
 struct Waiting {
@@ -68,7 +79,8 @@ impl WaitingNonces {
             return (heard, None);
         }
         let alone = Instant::now() + gathering.alone;
-        let after_last = queue.last_begun.map(|begun| begun + gathering.interval);
+        let pause = gathering.pause(queue.last_took);
+        let after_last = queue.last_begun.map(|begun| begun + pause);
         (
             heard,
             Some(after_last.map_or(alone, |after| after.max(alone))),
@@ -83,6 +95,10 @@ impl WaitingNonces {
         let mut batch = std::mem::take(&mut queue.waiting);
         batch.retain(|waiting| !waiting.outcome.is_closed());
         batch
+    }
+
+    fn took(&self, time: Duration) {
+        self.queue().last_took = Some(time);
     }
 
     /// Held for moments only, never across an await.
@@ -148,13 +164,66 @@ impl Rounds {
             round_id: round.id,
             nonce,
         });
+        let begun = Instant::now();
         let answer = self.link.ask(&command, Vec::new(), round.boundary()).await;
         match answer?.reply {
             Reply::Evidence(evidence) => {
+                round.joining.took(begun.elapsed());
                 self.metrics.attested();
                 Ok(evidence.document)
             }
             _ => Err(LinkError::OutOfPlace("attest")),
         }
+    }
+}
+
+/// An attestation takes one part in so many of the time.
+const SHARE: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const GATHERING: Gathering = Gathering {
+        alone: MINUTE,
+        interval: Duration::from_secs(60 * 60),
+    };
+
+    /// When the batch is taken that begins after one that took so long, from that one's beginning.
+    fn next_after(took: Option<Duration>) -> Duration {
+        let waiting = WaitingNonces::default();
+        waiting.queue().last_begun = Some(Instant::now());
+        let begun = waiting.queue().last_begun.unwrap();
+        if let Some(took) = took {
+            waiting.took(took);
+        }
+        let (_, take_at) = waiting.join(ClientNonce::new([1; 32]), GATHERING);
+        take_at.unwrap() - begun
+    }
+
+    #[test]
+    fn documents_are_made_a_quarter_of_the_time_and_no_client_waits_longer_than_the_interval() {
+        for (took, next) in [
+            (Some(5 * MINUTE), 20 * MINUTE),
+            (Some(14 * MINUTE), 56 * MINUTE),
+            (Some(16 * MINUTE), 60 * MINUTE),
+            (Some(Duration::MAX), 60 * MINUTE),
+            (None, 60 * MINUTE),
+        ] {
+            assert_eq!(next_after(took), next, "{took:?}");
+        }
+        // After a quick one it is as if each came alone.
+        assert!(next_after(Some(Duration::ZERO)) >= MINUTE);
+    }
+
+    #[test]
+    fn who_comes_while_others_gather_goes_with_them() {
+        let waiting = WaitingNonces::default();
+        let (_first, take_at) = waiting.join(ClientNonce::new([1; 32]), GATHERING);
+        assert!(take_at.is_some());
+        let (_second, take_at) = waiting.join(ClientNonce::new([2; 32]), GATHERING);
+        assert!(take_at.is_none());
+        assert_eq!(waiting.take().len(), 2);
     }
 }
