@@ -230,16 +230,15 @@ impl Stage {
 
     async fn plain(&self) -> Result<(Cost, Vec<f32>)> {
         let mut meter = Meter::start([("server_cpu_s", &self.plain)])?;
-        let url = self.plain.listening();
         each(self.site_count(), |site| {
             let (plain, update) = (self.plain_sites[site as usize].clone(), self.update(site));
             async move { plain.send(site, &update).await }
         })
         .await?;
         meter.lap("contributing_s");
-        plain::close(url).await?;
+        self.plain_sites[0].close().await?;
         meter.lap("closing_s");
-        let sum = plain::aggregate(url).await?;
+        let sum = self.plain_sites[0].aggregate().await?;
         meter.lap("collecting_s");
         Ok((meter.stop()?, sum))
     }

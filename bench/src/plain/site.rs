@@ -37,21 +37,21 @@ impl Site {
         ensure!(status.is_success(), "{status}: {}", response.text().await?);
         Ok(())
     }
-}
 
-/// Closes the round and waits for the sum.
-pub(crate) async fn close(url: &str) -> Result<()> {
-    let request = http()?.post(format!("{url}/close"));
-    let response = request.send().await?;
-    let status = response.status();
-    ensure!(status.is_success(), "{status}: {}", response.text().await?);
-    Ok(())
-}
+    /// Closes the round and waits for the sum.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let request = self.client.post(format!("{}/close", self.url));
+        let response = request.send().await?;
+        let status = response.status();
+        ensure!(status.is_success(), "{status}: {}", response.text().await?);
+        Ok(())
+    }
 
-/// The sum.
-pub(crate) async fn aggregate(url: &str) -> Result<Vec<f32>> {
-    let request = http()?.get(format!("{url}/aggregate"));
-    let bytes = request.send().await?.error_for_status()?.bytes().await?;
-    let (words, _) = bytes.as_chunks();
-    Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+    /// The sum.
+    pub(crate) async fn aggregate(&self) -> Result<Vec<f32>> {
+        let request = self.client.get(format!("{}/aggregate", self.url));
+        let bytes = request.send().await?.error_for_status()?.bytes().await?;
+        let (words, _) = bytes.as_chunks();
+        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+    }
 }

@@ -58,6 +58,7 @@ impl Store {
         }
         file.sync_all()?;
         fs::rename(&temporary, self.folder.join(SUM))?;
+        sync_folder(&self.folder)?;
         summed.iter().try_for_each(fs::remove_file)?;
         Ok(())
     }
@@ -91,8 +92,14 @@ impl Arriving {
             self.bytes
         );
         self.file.sync_all()?;
-        Ok(fs::rename(&self.temporary, &self.path)?)
+        fs::rename(&self.temporary, &self.path)?;
+        sync_folder(self.path.parent().unwrap_or(&self.path))
     }
+}
+
+/// A rename is no more durable than the folder that it is in.
+fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 const UPDATES: &str = "updates";

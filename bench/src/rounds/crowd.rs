@@ -10,9 +10,12 @@ use tokio::task::JoinSet;
 
 use super::OpenRound;
 
-/// A runtime with a thread for each core.
+/// A runtime with a thread for each site at work: a site is a machine of its own, and one that waits
+/// for its disk holds up no other.
 pub(crate) fn runtime() -> Result<Runtime> {
-    Ok(Builder::new_multi_thread().enable_all().build()?)
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(AT_ONCE).enable_all();
+    Ok(runtime.build()?)
 }
 
 /// Does `work` for each of the first `sites` numbers, [`AT_ONCE`] at a time, and gives what came of
