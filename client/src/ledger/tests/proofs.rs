@@ -109,7 +109,7 @@ fn a_receipt_with_this_site_in_it_frees_nothing() {
 }
 
 #[test]
-fn an_acceptance_is_stored_and_the_masked_update_dropped() {
+fn an_acceptance_is_stored_and_the_masked_update_sent_no_more() {
     let mut site = Site::new();
     let round = Round::new(1);
     let spent = site.spend(&round).unwrap();
