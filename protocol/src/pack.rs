@@ -9,8 +9,6 @@
 
 mod groups;
 
-use zeroize::Zeroize as _;
-
 use crate::RingBits;
 use crate::block::packed_bytes;
 use crate::ring::{Lanes, RingVector, wrapping_mix_words};
@@ -93,22 +91,11 @@ pub fn add_packed(sum: &mut RingVector, bytes: &[u8]) -> Result<(), UnpackError>
     Ok(())
 }
 
-/// Appends whole lanes by runs: a vector that grows by one lane after the other asks each time whether
-/// it has room.
+/// Appends whole lanes. The iterator's length is one that the standard library trusts, so this is one copy
+/// of memory; a vector that grows by one lane after the other asks each time whether it has room.
 fn append<L: Copy, const N: usize>(lanes: &[L], bytes_of: fn(L) -> [u8; N], bytes: &mut Vec<u8>) {
-    let mut run = [[0; N]; RUN];
-    for lanes in lanes.chunks(RUN) {
-        let (now, _) = run.split_at_mut(lanes.len());
-        for (to, lane) in now.iter_mut().zip(lanes) {
-            *to = bytes_of(*lane);
-        }
-        bytes.extend_from_slice(now.as_flattened());
-    }
-    run.as_flattened_mut().zeroize();
+    bytes.extend(lanes.iter().flat_map(|lane| bytes_of(*lane)));
 }
-
-/// At most 4 KiB, which stay in a processor's nearest cache.
-const RUN: usize = 512;
 
 fn words<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
     bytes.as_chunks().0.iter().copied()
