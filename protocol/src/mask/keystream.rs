@@ -5,6 +5,8 @@
 //! that what the sink does is compiled for it too. Nothing here is bounded by the counter:
 //! callers stay below 2^31 blocks of 16 bytes.
 
+use std::sync::LazyLock;
+
 use aes::Aes256Enc;
 use ctr::CtrCore;
 use ctr::cipher::{
@@ -36,8 +38,11 @@ pub(crate) trait Work {
 /// encrypts nothing lends its code to anyone, without unsafe code of ours.
 #[inline]
 pub(crate) fn on_this_processor(work: impl Work) {
-    Aes256Enc::new(&[0; 32].into()).encrypt_with_backend(Borrowed(work));
+    LENDER.encrypt_with_backend(Borrowed(work));
 }
+
+/// Its key is no secret. Made once, since that takes as long as packing some hundreds of elements.
+static LENDER: LazyLock<Aes256Enc> = LazyLock::new(|| Aes256Enc::new(&[0; 32].into()));
 
 struct Borrowed<W>(W);
 

@@ -10,6 +10,7 @@
 use zeroize::Zeroize as _;
 
 use crate::RingBits;
+use crate::mask::{Work, on_this_processor};
 use crate::ring::{wrapping_add_low, wrapping_mix_words};
 
 /// Packs elements of at most 32 bits into exactly their bytes.
@@ -82,25 +83,54 @@ fn pack_groups<const K: usize>(lanes: &[u32], bytes: &mut [u8]) {
 }
 
 fn unpack_groups<const K: usize, const ADD: bool>(bytes: &[u8], lanes: &mut [u32]) {
-    let low = low_mask(K);
     let (eights, last_bytes) = bytes.as_chunks::<K>();
     let (groups, last_lanes) = lanes.as_chunks_mut::<8>();
-    // Two steps, so that the second is one that compilers make vectors of. Runs whose length is
-    // no constant: unrolled, they would be four times the code and no faster.
-    let mut pairs = [[0; 4]; UNPACKED_TOGETHER];
-    let runs = eights.chunks(UNPACKED_TOGETHER);
-    for (eights, groups) in runs.zip(groups.chunks_mut(UNPACKED_TOGETHER)) {
-        for (eight, pairs) in eights.iter().zip(&mut pairs) {
-            *pairs = pairs_of(eight);
+    let mut pairs = Pairs::EMPTY;
+    let runs = eights.chunks(Pairs::COUNT / 4);
+    for (eights, groups) in runs.zip(groups.chunks_mut(Pairs::COUNT / 4)) {
+        for (eight, pairs) in eights.iter().zip(pairs.0.as_chunks_mut().0) {
+            *pairs = pairs_of(eight).map(u64::to_le_bytes);
         }
-        let (lanes, _) = groups.as_flattened_mut().as_chunks_mut::<2>();
-        for ([first, second], pair) in lanes.iter_mut().zip(pairs.as_flattened()) {
-            put::<ADD>(first, *pair as u32 & low, low);
-            put::<ADD>(second, (*pair >> K) as u32 & low, low);
+        let lanes = groups.as_flattened_mut();
+        let (pairs, _) = pairs.0.split_at_mut(lanes.len() / 2);
+        on_this_processor(Split::<ADD> { pairs, lanes, k: K });
+    }
+    pairs.0.as_flattened_mut().zeroize();
+    unpack_one_by_one::<ADD>(last_bytes, K, last_lanes);
+}
+
+/// From pairs to lanes. A step of its own, with a width that is no constant: few lines that compilers make
+/// vectors of, for each processor that the cipher knows.
+struct Split<'a, const ADD: bool> {
+    pairs: &'a mut [[u8; 8]],
+    lanes: &'a mut [u32],
+    k: usize,
+}
+
+impl<const ADD: bool> Work for Split<'_, ADD> {
+    #[inline(always)]
+    fn run(self) {
+        let low = low_mask(self.k);
+        let (first, second) = (u64::from(low), u64::from(low) << 32);
+        for pair in &mut *self.pairs {
+            let joined = u64::from_le_bytes(*pair);
+            *pair = (joined & first | joined << (32 - self.k) & second).to_le_bytes();
+        }
+        let elements = self.pairs.as_flattened().as_chunks().0;
+        for (lane, element) in self.lanes.iter_mut().zip(elements) {
+            put::<ADD>(lane, u32::from_le_bytes(*element), low);
         }
     }
-    pairs.zeroize();
-    unpack_one_by_one::<ADD>(last_bytes, K, last_lanes);
+}
+
+/// Words that hold two elements each: whole lines of a cache, 2 KiB, which stay in a processor's nearest one.
+/// So many make up for the call that splits them.
+#[repr(align(64))]
+struct Pairs([[u8; 8]; Self::COUNT]);
+
+impl Pairs {
+    const COUNT: usize = 256;
+    const EMPTY: Self = Self([[0; 8]; Self::COUNT]);
 }
 
 /// Eight elements by two, the first at the bottom; above them may be bits of the next.
@@ -195,7 +225,3 @@ const fn low_mask(k: usize) -> u32 {
 
 /// A multiple of 32 elements of k bits ends on a 32-bit word, whatever k is.
 const PACKED_TOGETHER: usize = 32;
-
-/// Eights of elements, each of which ends on a byte. The pairs of so many take 512 bytes, which stay in a
-/// processor's nearest cache; fewer would be read back before they have arrived there.
-const UNPACKED_TOGETHER: usize = 16;

@@ -81,7 +81,10 @@ fn refusal_of(bytes: &[u8], bits: RingBits, len: usize) -> Option<UnpackError> {
 #[test]
 fn every_width_and_length_is_packed_as_defined() {
     for bits in all_bits() {
-        for len in (0..=72).chain([127, 128, 129, 159, 160, 161, 300, 16_383, 16_384]) {
+        let others = [
+            127, 128, 129, 159, 160, 161, 300, 511, 512, 513, 1023, 1055, 16_383, 16_384,
+        ];
+        for len in (0..=72).chain(others) {
             assert_as_defined(bits, len, len as u64);
         }
     }
