@@ -132,7 +132,12 @@ impl<const SUB: bool, L: Lane> Sink for Mix<'_, SUB, L> {
     fn take(&mut self, keystream: &[u8]) -> bool {
         let words = keystream.len().checked_div(size_of::<L>()).unwrap_or(0);
         let lanes = core::mem::take(&mut self.lanes);
-        let (now, later) = lanes.split_at_mut(words.min(lanes.len()));
+        // A case of its own for all of the keystream: compilers know its length.
+        if lanes.len() < words {
+            wrapping_mix_words::<SUB, L>(lanes, keystream, self.low);
+            return false;
+        }
+        let (now, later) = lanes.split_at_mut(words);
         wrapping_mix_words::<SUB, L>(now, keystream, self.low);
         self.lanes = later;
         !self.lanes.is_empty()

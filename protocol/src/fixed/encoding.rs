@@ -8,8 +8,8 @@
 
 use zeroize::Zeroizing;
 
-use super::quantize::{Bounds, Quantize, Width};
-use super::single::{AtRandom, Staged};
+use super::quantize::{Bounds, Quantize, Way, Width};
+use super::single::{AtRandom, Singles, Staged};
 use super::{EncodeError, OutOfRange, RoundingSeed, square};
 use crate::block::BlockLayout;
 use crate::mask::{Keystream, Mask, MaskSeed, on_this_processor};
@@ -142,8 +142,7 @@ impl<'a, V: Number> Encoding<'a, V> {
                 Lanes::Wide(lanes) => self.quantize(first, values, lanes),
             };
             if beyond > 0 {
-                self.find_fault(first, values)?;
-                clamped += beyond;
+                clamped += self.clamped(first, values)?;
             }
             if self.l2_bound.is_some() {
                 norm_squared = piece
@@ -168,41 +167,60 @@ impl<'a, V: Number> Encoding<'a, V> {
         }
     }
 
-    /// How many elements are beyond the clip, or no numbers.
+    /// Zero if no element is beyond the clip and all are numbers.
     fn quantize<L: Lane>(&mut self, first: u64, values: &[V], lanes: &mut [L]) -> u64 {
+        let (low, bounds) = (self.layout.bits().low_mask(), self.bounds);
+        // Four words in a block of the cipher, and below 2^32 elements.
+        let start = (first / 4) as u32;
         let mut beyond = 0;
-        let quantize = Quantize {
-            values,
-            lanes,
-            low: self.layout.bits().low_mask(),
-            bounds: self.bounds,
-            at_random: self.at_random,
-            beyond: &mut beyond,
-            staged: &mut self.staged,
-        };
-        match &mut self.rounding {
-            // Four words in a block of the cipher, and below 2^32 elements.
-            Some(stream) => stream.pour((first / 4) as u32, quantize),
-            None => on_this_processor(quantize),
+        match (&mut self.rounding, bounds.way::<V>()) {
+            (Some(stream), Way::Single) => {
+                let singles = Singles {
+                    values,
+                    lanes,
+                    low,
+                    weight: bounds.weight,
+                    at_random: self.at_random,
+                    beyond: &mut beyond,
+                    staged: &mut self.staged,
+                };
+                stream.pour(start, singles);
+            }
+            (stream, _) => {
+                let quantize = Quantize {
+                    values,
+                    lanes,
+                    low,
+                    bounds,
+                    beyond: &mut beyond,
+                };
+                match stream {
+                    Some(stream) => stream.pour(start, quantize),
+                    None => on_this_processor(quantize),
+                }
+            }
         }
         beyond
     }
 
-    /// The first element of these that is at fault, if one is.
-    fn find_fault(&self, first: u64, values: &[V]) -> Result<(), EncodeError> {
+    /// How many of these are beyond the clip, or the first that is at fault.
+    fn clamped(&self, first: u64, values: &[V]) -> Result<u64, EncodeError> {
         let Bounds { scale, clip, .. } = self.bounds;
         let refuse = self.out_of_range == OutOfRange::Refuse;
+        let mut clamped = 0;
         for (index, value) in (first..).zip(values) {
             let value: f64 = (*value).into();
             if !value.is_finite() {
                 return Err(EncodeError::NotFinite { index });
             }
-            if refuse && (value * scale).abs() > clip {
+            let beyond = (value * scale).abs() > clip;
+            if refuse && beyond {
                 let clip = clip / scale;
                 return Err(EncodeError::BeyondClip { index, clip });
             }
+            clamped += u64::from(beyond);
         }
-        Ok(())
+        Ok(clamped)
     }
 }
 

@@ -10,7 +10,7 @@
 use core::hint::black_box;
 
 use super::Number;
-use super::single::{self, AtRandom, STAGED, Staged, ToNearest};
+use super::single::{self, ToNearest};
 use super::step::{Step, step};
 use crate::mask::{Sink, Work};
 use crate::params::RoundTerms;
@@ -33,7 +33,7 @@ impl Bounds {
         }
     }
 
-    fn way<V: Width>(&self) -> Way {
+    pub(super) fn way<V: Width>(&self) -> Way {
         if V::SINGLE && self.clip <= single::CLIP {
             Way::Single
         } else if self.clip <= USUAL_CLIP && self.weight == 1 {
@@ -47,7 +47,7 @@ impl Bounds {
 }
 
 /// How much care the numbers need.
-enum Way {
+pub(super) enum Way {
     /// As 32-bit floats.
     Single,
     /// None: beside 2^20 a dither of 32 bits still fits the 53 of a float. And there is no weight.
@@ -66,10 +66,6 @@ pub(super) struct Quantize<'a, V, L> {
     pub(super) bounds: Bounds,
     /// Counts the elements beyond the clip, and those that are no numbers.
     pub(super) beyond: &'a mut u64,
-    /// What 32-bit floats are rounded with. Made beforehand: it takes as long as some dozens of them.
-    pub(super) at_random: AtRandom,
-    /// Room for 32-bit floats, that whoever lends it erases.
-    pub(super) staged: &'a mut Staged,
 }
 
 /// Rounds at random: the keystream is the rounding stream.
@@ -90,11 +86,9 @@ impl<V: Number, L: Lane> Sink for Quantize<'_, V, L> {
         let mut now = Quantize {
             values,
             lanes,
-            bounds: self.bounds,
-            at_random: black_box(self.at_random),
+            bounds: black_box(self.bounds),
             low: self.low,
             beyond: self.beyond,
-            staged: self.staged,
         };
         now.round(Some(keystream));
         self.values = later_values;
@@ -115,27 +109,15 @@ impl<V: Number, L: Lane> Quantize<'_, V, L> {
     #[inline(always)]
     fn round(&mut self, words: Option<&[u8]>) {
         let beyond = match (self.bounds.way::<V>(), words) {
-            (Way::Single, Some(words)) => self.round_singles_at_random(words),
+            // At random, these go another way: see `single`.
             (Way::Single, None) => self.round_singles_to_nearest(),
             (Way::Usual, Some(words)) => self.round_at_random::<true>(words),
             (Way::Usual, None) => self.round_to_nearest::<true>(),
-            (Way::Wide, Some(words)) => self.round_at_random::<false>(words),
+            (Way::Single | Way::Wide, Some(words)) => self.round_at_random::<false>(words),
             (Way::Wide, None) => self.round_to_nearest::<false>(),
             (Way::Slow, words) => self.round_slowly(words),
         };
         *self.beyond += beyond;
-    }
-
-    #[inline(always)]
-    fn round_singles_at_random(&mut self, words: &[u8]) -> u64 {
-        let round = self.at_random;
-        let weight = (self.bounds.weight, self.low);
-        let values = self.values.chunks(STAGED).zip(words.chunks(STAGED * 4));
-        let mut beyond = 0;
-        for (lanes, (values, words)) in self.lanes.chunks_mut(STAGED).zip(values) {
-            beyond += round.round(values, words, lanes, weight, self.staged);
-        }
-        beyond
     }
 
     #[inline(always)]

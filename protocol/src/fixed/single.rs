@@ -18,16 +18,25 @@
 // Bit tricks on floats of known size; the ring's arithmetic wraps on purpose.
 #![allow(clippy::as_conversions, clippy::arithmetic_side_effects)]
 
+use core::hint::black_box;
+
 use zeroize::Zeroize;
 
 use super::quantize::{Bounds, Width};
+use crate::mask::Sink;
 use crate::ring::Lane;
 
 /// Room for values on their way: whole lines of a cache, none of which a vector lies across.
-#[derive(Zeroize)]
 #[repr(align(64))]
 pub(super) struct Staged([u8; STAGED * 4]);
 crate::secret!(Staged);
+
+impl Zeroize for Staged {
+    // Not derived: an array would be erased byte after byte, and a slice is not.
+    fn zeroize(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
 
 impl Staged {
     pub(super) const EMPTY: Self = Self([0; STAGED * 4]);
@@ -67,20 +76,23 @@ impl AtRandom {
         }
     }
 
-    /// Gives each lane its value, rounded by its word of `keystream`; how many were beyond the
-    /// clip, or no numbers. No more values than [`STAGED`], no fewer words.
+    /// Gives each lane its value, rounded by its word of `keystream`; zero if none was beyond the clip,
+    /// and all were numbers. No more values than [`STAGED`], no fewer words.
     #[inline(always)]
-    pub(super) fn round<L: Lane>(
+    fn round<L: Lane>(
         &self,
         values: &[impl Width],
         keystream: &[u8],
         lanes: &mut [L],
         (weight, low): (u32, u64),
         staged: &mut Staged,
-    ) -> u64 {
+    ) -> u32 {
         let mut beyond = 0;
         for (to, value) in staged.0.as_chunks_mut().0.iter_mut().zip(values) {
-            let clipped = clamp(value.single(), self.clip, &mut beyond);
+            let value = value.single();
+            let clipped = clip(value, self.clip);
+            // One instruction less than counting; counted is what few updates have.
+            beyond |= clipped.to_bits() ^ value.to_bits();
             let least = self.least_negative;
             let least = if clipped < least { clipped } else { least };
             let moved = if clipped < 0.0 {
@@ -105,7 +117,69 @@ impl AtRandom {
         } else {
             weigh::<false, L>(lanes, sums, magic, weight, low);
         }
-        beyond.into()
+        beyond
+    }
+}
+
+/// 32-bit floats on their way into lanes, rounded at random.
+pub(super) struct Singles<'a, V, L> {
+    pub(super) values: &'a [V],
+    pub(super) lanes: &'a mut [L],
+    pub(super) low: u64,
+    pub(super) weight: u32,
+    /// Made beforehand: it takes as long as rounding some dozens of floats.
+    pub(super) at_random: AtRandom,
+    /// Becomes other than zero by an element beyond the clip, or that is no number.
+    pub(super) beyond: &'a mut u64,
+    /// Room that whoever lends it erases.
+    pub(super) staged: &'a mut Staged,
+}
+
+impl<V: Width, L: Lane> Singles<'_, V, L> {
+    #[inline(always)]
+    fn round(&mut self, values: &[V], keystream: &[u8], lanes: &mut [L]) {
+        // Unknown each time, so that compilers keep nothing that follows from it in registers from one
+        // time to the next: the cipher's keys and blocks need these, and without them it has been
+        // seen to be half as fast.
+        let at_random = black_box(self.at_random);
+        let weight = (self.weight, self.low);
+        let beyond = at_random.round(values, keystream, lanes, weight, self.staged);
+        *self.beyond |= u64::from(beyond);
+    }
+
+    /// The same of any lengths.
+    #[inline(never)]
+    fn take_in_parts(&mut self, keystream: &[u8]) -> bool {
+        for words in keystream.chunks(STAGED * 4) {
+            let count = (words.len() / 4)
+                .min(self.values.len())
+                .min(self.lanes.len());
+            let (values, later_values) = self.values.split_at(count);
+            let (lanes, later_lanes) = core::mem::take(&mut self.lanes).split_at_mut(count);
+            self.round(values, words, lanes);
+            self.values = later_values;
+            self.lanes = later_lanes;
+        }
+        !self.lanes.is_empty() && !self.values.is_empty()
+    }
+}
+
+/// The keystream is the rounding stream.
+impl<V: Width, L: Lane> Sink for Singles<'_, V, L> {
+    #[inline(always)]
+    fn take(&mut self, keystream: &[u8]) -> bool {
+        let count = keystream.len() / 4;
+        if count > STAGED || self.values.len() < count || self.lanes.len() < count {
+            return self.take_in_parts(keystream);
+        }
+        // Compilers know how much a cipher makes at a time: of so many values they make one run of
+        // instructions, without a loop or a question about what is left over.
+        let (values, later_values) = self.values.split_at(count);
+        let (lanes, later_lanes) = core::mem::take(&mut self.lanes).split_at_mut(count);
+        self.round(values, keystream, lanes);
+        self.values = later_values;
+        self.lanes = later_lanes;
+        !self.lanes.is_empty() && !self.values.is_empty()
     }
 }
 
@@ -144,12 +218,17 @@ impl ToNearest {
 
 /// Clips a value; counts it if it was beyond, or no number.
 #[inline(always)]
-fn clamp(value: f32, clip: f32, beyond: &mut u32) -> f32 {
-    // Not `f32::clamp`, which keeps what is no number; here that becomes the bound, and differs.
-    let below = if value < clip { value } else { clip };
-    let clipped = if below > -clip { below } else { -clip };
+fn clamp(value: f32, bound: f32, beyond: &mut u32) -> f32 {
+    let clipped = clip(value, bound);
     *beyond += u32::from(clipped != value);
     clipped
+}
+
+#[inline(always)]
+fn clip(value: f32, clip: f32) -> f32 {
+    // Not `f32::clamp`, which keeps what is no number; here that becomes the bound, and differs.
+    let below = if value < clip { value } else { clip };
+    if below > -clip { below } else { -clip }
 }
 
 /// The 64-bit float that is 2^896 times as small as the 32-bit float, not subnormal, in the high

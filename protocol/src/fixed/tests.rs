@@ -254,6 +254,24 @@ fn what_is_no_number_is_found_wherever_it_stands() {
 }
 
 #[test]
+fn what_is_beyond_the_clip_is_counted_wherever_it_stands() {
+    fn clamped<V: Number>(values: &[V]) -> Option<u64> {
+        let clamped = encode(terms(), values, 1, OutOfRange::Clamp);
+        clamped.ok().map(|(_, clamped)| clamped)
+    }
+    for at in [0, 1, 17, 255, 256, 4095, 4096, 16_384, 20_000] {
+        for value in [1.5, -1.5, 1.0, -1.0] {
+            let mut values = vec![0.5_f32; 20_001];
+            values[at] = value;
+            let expected = Some(u64::from(value.abs() > 1.0));
+            assert_eq!(clamped(&values), expected, "{value} at {at}");
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            assert_eq!(clamped(&values), expected, "{value} at {at}, 64 bits");
+        }
+    }
+}
+
+#[test]
 fn masked_pieces_are_the_encoded_vector_under_the_mask_of_its_blocks() {
     let mask = crate::MaskSeed::new(&[8; 32]);
     for bits in [8, 20, 32, 64] {

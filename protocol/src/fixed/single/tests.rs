@@ -6,6 +6,32 @@ use crate::fixed::quantize::{Bounds, Quantize};
 use crate::fixed::step::{Step, step};
 use crate::mask::{Sink, Work};
 
+/// Compares rounding at random of values with a word each.
+fn compare_at_random(dithered: &[(f32, u32)], words: &[u8], bounds: Bounds) {
+    let values: Vec<f32> = dithered.iter().map(|(value, _)| *value).collect();
+    let mut lanes = vec![0_u64; values.len()];
+    let (mut beyond, mut expected_beyond, mut staged) = (0, 0, Staged::EMPTY);
+    let more = Singles {
+        values: &values,
+        lanes: &mut lanes,
+        low: u64::MAX,
+        weight: bounds.weight,
+        at_random: AtRandom::new(&bounds),
+        beyond: &mut beyond,
+        staged: &mut staged,
+    }
+    .take(words);
+    assert!(!more);
+    for ((value, word), lane) in dithered.iter().zip(&lanes) {
+        let expected = element(&bounds, *value, Some(*word), &mut expected_beyond);
+        assert!(
+            expected.is_none_or(|expected| expected as u64 == *lane),
+            "{value:e}, {word}: {lane:x}, not {expected:?}"
+        );
+    }
+    assert_eq!(beyond != 0, expected_beyond != 0, "{values:?}");
+}
+
 /// Compares all rounding of these values.
 fn compare(values: &[f32], bounds: Bounds) {
     let mut dithered = Vec::new();
@@ -23,21 +49,17 @@ fn compare(values: &[f32], bounds: Bounds) {
         .iter()
         .flat_map(|(_, word)| word.to_le_bytes())
         .collect();
-    let mut lanes = vec![0_u64; values.len()];
-    let (mut beyond, mut staged) = (0, Staged::EMPTY);
-    quantize(&values, &mut lanes, bounds, &mut beyond, &mut staged).take(&words);
-    let mut expected_beyond = 0;
-    for ((value, word), lane) in dithered.iter().zip(&lanes) {
-        let expected = element(&bounds, *value, Some(*word), &mut expected_beyond);
-        assert!(
-            expected.is_none_or(|expected| expected as u64 == *lane),
-            "{value:e}, {word}: {lane:x}, not {expected:?}"
-        );
+    // All in parts, then whole batches, then each value alone, which says of each whether it was
+    // beyond the clip.
+    for at_a_time in [words.len(), STAGED, WORDS_OF_A_VALUE] {
+        for (dithered, words) in dithered.chunks(at_a_time).zip(words.chunks(at_a_time * 4)) {
+            compare_at_random(dithered, words, bounds);
+        }
     }
-    assert_eq!(beyond, expected_beyond);
 
-    (beyond, expected_beyond) = (0, 0);
-    quantize(&values, &mut lanes, bounds, &mut beyond, &mut staged).run();
+    let mut lanes = vec![0_u64; values.len()];
+    let (mut beyond, mut expected_beyond) = (0, 0);
+    quantize(&values, &mut lanes, bounds, &mut beyond).run();
     for (value, lane) in values.iter().zip(&lanes) {
         let expected = element(&bounds, *value, None, &mut expected_beyond);
         assert!(
@@ -53,7 +75,6 @@ fn quantize<'a>(
     lanes: &'a mut [u64],
     bounds: Bounds,
     beyond: &'a mut u64,
-    staged: &'a mut Staged,
 ) -> Quantize<'a, f32, u64> {
     let low = u64::MAX;
     Quantize {
@@ -61,11 +82,11 @@ fn quantize<'a>(
         lanes,
         low,
         bounds,
-        at_random: AtRandom::new(&bounds),
         beyond,
-        staged,
     }
 }
+
+const WORDS_OF_A_VALUE: usize = 8;
 
 /// `None` for what is no number.
 fn element(bounds: &Bounds, value: f32, word: Option<u32>, beyond: &mut u64) -> Option<i64> {
