@@ -1,9 +1,9 @@
 //! What the enclave said of a contribution: decides whether its yes is about ours.
 //!
 //! The acceptance of what was in the outbox goes to a file first, in one write that is on the disk
-//! before anyone is told, and into the tables with the ledger's next change. Without that
-//! file the contribution is merely known as sealed: it stays spent, and the parent gives the same acceptance for
-//! the same bytes.
+//! before anyone is told, and into the tables with the ledger's next change. Without that file the
+//! contribution is merely known as sealed: it stays spent, and the parent gives the same acceptance
+//! for the same bytes.
 
 use std::io::Read as _;
 
@@ -30,8 +30,8 @@ impl Noted {
 }
 
 impl Ledger {
-    /// Stores the enclave's acceptance of the contribution to `round_id`, and drops the masked
-    /// update that is no longer needed.
+    /// Stores the enclave's acceptance of the contribution to `round_id`, whose masked update is not
+    /// sent again.
     ///
     /// # Errors
     /// [`AcceptanceRefused`]; the contribution stays stored, to be sent again.

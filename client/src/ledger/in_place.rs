@@ -2,8 +2,8 @@
 //! acceptance that the ledger takes over with its next change.
 //!
 //! A file that is made and removed for each contribution costs its file system two more commits, for
-//! its name and its room, and each of those waits for the disk. What is half-written
-//! when a process ends stands for nothing: that is for whoever reads it to see.
+//! its name and its room, and each of those waits for the disk. What is half-written when a process
+//! ends stands for nothing: that is for whoever reads it to see.
 
 use std::fs::{File, OpenOptions};
 use std::io;

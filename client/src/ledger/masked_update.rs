@@ -1,10 +1,10 @@
 //! Masked updates from sealing to acceptance, in files beside the ledger: decides that what is
 //! sent is what was committed (I11).
 //!
-//! One is in the outbox, which is written over again and again; those that are sealed while
-//! another waits there have files of their own. Either is whole and synced before the transaction that records
-//! it commits. So what has no record was never spent: in the outbox it is written over, as a file it
-//! is removed when the ledger is opened. A record without its file, or with another than its
+//! One is in the outbox, which is written over again and again; those that are sealed while another
+//! waits there have files of their own. Either is whole and synced before the transaction that
+//! records it commits. So what has no record was never spent: in the outbox it is written over, as a
+//! file it is removed when the ledger is opened. A record without its file, or with another than its
 //! header commits to, is refused, and never made anew. Ledgers of before version 4 have masked
 //! updates in rows, which are sent from there.
 

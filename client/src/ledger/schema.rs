@@ -106,6 +106,10 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 /// contribution may leave right after. The journal stays as a file whose head is overwritten and synced, so
 /// that no commit waits for names to be made and removed. It holds nothing between commits: the ledger is
 /// one file, no write-ahead log that a copy could forget.
+///
+/// A commit waits for the disk four times, and each is needed: for the journal's pages, then for their
+/// number, without which they are never rolled back; for the ledger's pages; and for the journal's head, or
+/// a crash would take back what was committed.
 pub(super) fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "PERSIST")?;
     connection.pragma_update(None, "synchronous", "EXTRA")?;
