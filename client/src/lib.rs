@@ -46,7 +46,8 @@ pub use ledger::{
 };
 pub use member::{CredentialRefused, Member};
 pub use parent::{
-    ClosingRule, Opens, Parent, ParentError, Reach, RoundSummary, ScheduledRound, Target,
+    ClosingRule, Opens, Parent, ParentError, Reach, RoundFilter, RoundSummary, ScheduledRound,
+    Target,
 };
 pub use patience::Patience;
 pub use policy::{

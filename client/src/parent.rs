@@ -7,6 +7,7 @@
 
 mod elsewhere;
 mod error;
+mod list;
 mod reach;
 mod schedule;
 mod summary;
@@ -29,6 +30,7 @@ use crate::ledger::SpentContribution;
 use crate::patience::Patience;
 
 pub use error::ParentError;
+pub use list::RoundFilter;
 pub use reach::Reach;
 pub use schedule::{ClosingRule, Opens, ScheduledRound};
 pub use summary::RoundSummary;

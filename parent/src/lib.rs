@@ -10,6 +10,7 @@ mod address;
 mod api;
 mod config;
 mod enclave_link;
+mod listing;
 mod metrics;
 mod neighbours;
 mod offer;

@@ -48,14 +48,18 @@ impl Rounds {
         Ok(())
     }
 
-    /// Every round, this parent's and others', newest last.
+    /// Every round, this parent's and others', in no order.
     pub(crate) fn everywhere(&self) -> Vec<Arc<Round>> {
         let mut all = self.list();
-        let neighbours = self.neighbours.known();
-        all.extend(neighbours.values().map(|other| Arc::clone(&other.round)));
-        drop(neighbours);
-        all.sort_by_key(|round| (round.sequence(), round.id()));
+        all.extend(self.at_neighbours());
         all
+    }
+
+    /// Rounds in progress at other parents, in no order.
+    pub(crate) fn at_neighbours(&self) -> Vec<Arc<Round>> {
+        let neighbours = self.neighbours.known();
+        let rounds = neighbours.values().map(|other| Arc::clone(&other.round));
+        rounds.collect()
     }
 
     /// Where a round is worked, if not here. One that this parent did not know, or that is over by

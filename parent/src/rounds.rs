@@ -1,6 +1,7 @@
 //! All rounds of one parent, with what they share: the link, the storage, the limits.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -106,6 +107,20 @@ impl Rounds {
     /// Every round, newest last.
     pub(crate) fn list(&self) -> Vec<Arc<Round>> {
         self.index().by_sequence.values().cloned().collect()
+    }
+
+    /// Up to `limit` rounds that come behind this place and are wanted, in the list's order.
+    pub(crate) fn behind(
+        &self,
+        after: Option<(u64, RoundId)>,
+        limit: usize,
+        is_wanted: impl Fn(&Round) -> bool,
+    ) -> Vec<Arc<Round>> {
+        let index = self.index();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rounds = index.by_sequence.range((start, Bound::Unbounded));
+        let wanted = rounds.map(|(_, round)| round).filter(|r| is_wanted(r));
+        wanted.take(limit).cloned().collect()
     }
 
     /// A sequence number above all so far, given once.

@@ -51,11 +51,6 @@ struct Request {
 }
 
 #[derive(Deserialize)]
-struct RoundList {
-    rounds: Vec<RoundSummary>,
-}
-
-#[derive(Deserialize)]
 struct Schedule {
     scheduled: Vec<ScheduledRound>,
 }
@@ -110,20 +105,6 @@ impl Parent {
         serde_json::from_slice(&answer).map_err(|_| not_one())
     }
 
-    /// Every round that the parent keeps, newest last.
-    ///
-    /// # Errors
-    /// [`ParentError`].
-    pub async fn rounds(&self) -> Result<Vec<RoundSummary>, ParentError> {
-        let request = || self.request(Method::GET, "rounds").timeout(ANSWER_TIMEOUT);
-        let answer = async || read(self.send(request()).await?, LIST_LIMIT).await;
-        let answer = self.patience.insist(answer).await?;
-        let list: RoundList = serde_json::from_slice(&answer).map_err(|_| ParentError::Form {
-            expected: "a list of rounds",
-        })?;
-        Ok(list.rounds)
-    }
-
     /// Every round that is to open.
     ///
     /// # Errors
@@ -156,7 +137,5 @@ const fn not_one() -> ParentError {
     }
 }
 
-/// A hundred thousand rounds.
-const LIST_LIMIT: u64 = 64 << 20;
 /// A thousand rounds with their reasons.
 const SCHEDULE_LIMIT: u64 = 4 << 20;

@@ -165,3 +165,86 @@ async fn a_call_goes_where_its_round_is_worked_and_never_in_circles() {
         "{answer:?}"
     );
 }
+
+/// A parent that answers the first page, the second, and so on; the last one again and again.
+async fn paging(pages: Vec<serde_json::Value>) -> (Parent, Arc<std::sync::Mutex<Vec<String>>>) {
+    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let queries = Arc::clone(&asked);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(move |uri: axum::http::Uri| {
+        let mut queries = queries.lock().unwrap();
+        let page = pages[queries.len().min(pages.len() - 1)].clone();
+        queries.push(uri.query().unwrap_or_default().to_owned());
+        async move { axum::Json(page) }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (Parent::new(&url).unwrap(), asked)
+}
+
+fn summary(task: &str, number: u64) -> serde_json::Value {
+    serde_json::json!({
+        "round_id": "ab".repeat(32), "task": task, "round_number": number, "phase": "collecting",
+        "intake": "stream", "kem": "x25519", "rule": "mean", "dimension": 8, "ring_bits": 20,
+        "min_cohort": 3, "max_cohort": 6, "contributions": 0, "cohort_size": null,
+        "boundary_bytes": 0,
+    })
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_after_page_by_what_each_says_comes_next() {
+    let page = |number, next: Option<&str>| {
+        let rounds = [summary("wards", number), summary("other", number)];
+        serde_json::json!({ "rounds": rounds, "next": next })
+    };
+    let (parent, asked) = paging(vec![
+        page(1, Some("1-a&b")),
+        page(2, Some("x")),
+        page(3, None),
+    ])
+    .await;
+    let filter = RoundFilter {
+        task: Some("wards".parse().unwrap()),
+        phase: None,
+    };
+    // A parent that knows no filter has told all; a filter takes what it asked for.
+    let rounds = parent.rounds(&filter).await.unwrap();
+    let numbers: Vec<u64> = rounds.iter().map(|round| round.round_number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [
+            "task=wards",
+            "task=wards&after=1-a%26b",
+            "task=wards&after=x"
+        ]
+    );
+    // One that knows no pages says nothing of a next one.
+    let all = serde_json::json!({ "rounds": [summary("wards", 1)] });
+    let (parent, asked) = paging(vec![all]).await;
+    let rounds = parent.rounds(&RoundFilter::default()).await.unwrap();
+    assert_eq!((rounds.len(), asked.lock().unwrap().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let empty = serde_json::json!({ "rounds": [], "next": "x" });
+    let (parent, asked) = paging(vec![empty]).await;
+    let refused = parent.rounds(&RoundFilter::default()).await;
+    assert!(
+        matches!(refused, Err(ParentError::Form { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(asked.lock().unwrap().len(), 1);
+
+    // 8 MiB a page, again and again.
+    let padding = "x".repeat(8 << 20);
+    let endless = serde_json::json!({ "rounds": [summary(&padding, 1)], "next": "x" });
+    let (parent, asked) = paging(vec![endless]).await;
+    let refused = parent.rounds(&RoundFilter::default()).await;
+    assert!(
+        matches!(refused, Err(ParentError::TooLong { .. })),
+        "{refused:?}"
+    );
+    assert!(asked.lock().unwrap().len() <= 9);
+}

@@ -10,6 +10,7 @@ mod fake_enclave;
 mod front;
 mod health;
 mod joining;
+mod listing;
 mod pieces;
 mod recovery;
 mod release;

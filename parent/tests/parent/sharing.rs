@@ -204,6 +204,49 @@ async fn a_parent_without_the_lease_sends_clients_and_operator_to_the_one_that_h
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_has_every_parents_rounds_page_after_page() {
+    let (_shared, one, two) = Shared::two_parents().await;
+    let mut ids = Vec::new();
+    for stage in [&one, &two, &one, &two, &one] {
+        ids.push(stage.open(Intake::Stream, DIMENSION).await.to_string());
+        // Known to both before the next one is numbered.
+        for other in [&one, &two] {
+            wait_for_list(other, &ids).await;
+        }
+    }
+    for stage in [&one, &two] {
+        let (mut found, mut query) = (Vec::new(), String::new());
+        loop {
+            let page = stage.get(&format!("/v1/rounds?limit=2{query}")).await;
+            let page = page.json();
+            let rounds = page["rounds"].as_array().unwrap();
+            assert!((1..=2).contains(&rounds.len()), "{page}");
+            let id = |round: &serde_json::Value| round["round_id"].as_str().unwrap().to_owned();
+            found.extend(rounds.iter().map(id));
+            let Some(next) = page["next"].as_str() else {
+                break;
+            };
+            query = format!("&after={next}");
+        }
+        found.sort();
+        let mut expected = ids.clone();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+}
+
+async fn wait_for_list(stage: &Stage, ids: &[String]) {
+    for _ in 0..400 {
+        let list = stage.get("/v1/rounds").await.json();
+        if list["rounds"].as_array().unwrap().len() == ids.len() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("a neighbour's round is not listed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_its_parent_did_not_end_is_ended_by_another() {
     for intake in [Intake::Stream, Intake::Presum] {
         let (shared, one, two) = Shared::two_parents().await;

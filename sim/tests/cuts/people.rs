@@ -62,7 +62,13 @@ async fn round(rounds: Arc<Rounds>, case: Arc<Case>, seed: u64) -> Result<(), St
 
 /// Opens the round, or finds that an earlier parent had.
 async fn open(rounds: &Arc<Rounds>, case: &Case) -> Result<(), String> {
-    let (_, listed) = ask(rounds, Method::GET, "/v1/rounds", Body::empty()).await?;
+    let (_, listed) = ask(
+        rounds,
+        Method::GET,
+        "/v1/rounds?phase=collecting",
+        Body::empty(),
+    )
+    .await?;
     let listed: Value = serde_json::from_slice(&listed).map_err(|e| e.to_string())?;
     let intake = serde_json::to_value(case.intake).map_err(|e| e.to_string())?;
     let found = listed["rounds"].as_array().into_iter().flatten();

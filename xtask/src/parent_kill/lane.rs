@@ -77,7 +77,8 @@ fn open(stage: &Stage, task: &str, intake: Intake, number: u64) -> Result<Option
 
 /// A collecting round of that number.
 fn find(stage: &Stage, task: &str, number: u64) -> Result<Option<RoundId>> {
-    let Ok((200, said)) = stage.host.ask("GET", "/v1/rounds", Vec::new()) else {
+    let path = format!("/v1/rounds?phase=collecting&task={task}");
+    let Ok((200, said)) = stage.host.ask("GET", &path, Vec::new()) else {
         return Ok(None);
     };
     let said: Value = serde_json::from_slice(&said)?;

@@ -1,8 +1,10 @@
 //! `sealsum round list`: the rounds that a parent keeps.
 
 use clap::Args as ClapArgs;
-use sealsum_client::RoundSummary;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sealsum_client::{RoundFilter, RoundSummary};
 use sealsum_protocol::TaskName;
+use sealsum_protocol::messages::Phase;
 use serde_json::json;
 
 use super::super::parent::ParentAddress;
@@ -17,15 +19,18 @@ pub(crate) struct Args {
     /// Of this task only
     #[arg(long, value_name = "NAME")]
     task: Option<TaskName>,
+    /// In this phase only
+    #[arg(long, value_name = "PHASE", value_parser = phases())]
+    phase: Option<Phase>,
 }
 
 impl Args {
     pub(super) async fn run(&self) -> Result<Report, Failure> {
-        let mut rounds = self.parent.impatient()?.rounds().await?;
-        if let Some(task) = &self.task {
-            let task = task.to_string();
-            rounds.retain(|round| round.task == task);
-        }
+        let filter = RoundFilter {
+            task: self.task.clone(),
+            phase: self.phase,
+        };
+        let rounds = self.parent.impatient()?.rounds(&filter).await?;
         let lines: Vec<_> = rounds.iter().map(line).collect();
         let text = if lines.is_empty() {
             "no round is kept".to_owned()
@@ -34,6 +39,14 @@ impl Args {
         };
         Ok(Report::new(json!({ "rounds": rounds }), text))
     }
+}
+
+/// In the parent's words.
+fn phases() -> impl TypedValueParser<Value = Phase> {
+    PossibleValuesParser::new(PHASES.map(|(name, _)| name)).try_map(|name| {
+        let found = PHASES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, phase)| *phase).ok_or("no phase")
+    })
 }
 
 fn line(round: &RoundSummary) -> String {
@@ -51,5 +64,12 @@ fn line(round: &RoundSummary) -> String {
     )
 }
 
+const PHASES: [(&str, Phase); 5] = [
+    ("collecting", Phase::Collecting),
+    ("releasing", Phase::Releasing),
+    ("released", Phase::Released),
+    ("aborted", Phase::Aborted),
+    ("lost", Phase::Lost),
+];
 const EXAMPLE: &str = "Example:
-  sealsum round list --parent http://127.0.0.1:8480 --task wards --json";
+  sealsum round list --parent http://127.0.0.1:8480 --task wards --phase released --json";
