@@ -181,6 +181,10 @@ pub struct Limits {
     pub watch: Duration,
     /// For an enclave that does not answer, before its rounds are lost.
     pub lost_after: Duration,
+    /// For rounds that are over, before they are removed; never if not set.
+    pub keep: Option<Duration>,
+    /// Between two looks for rounds to remove.
+    pub removal: Duration,
 }
 
 impl Default for Limits {
@@ -212,6 +216,8 @@ impl Default for Limits {
             watch: Duration::from_secs(2),
             // An enclave erases what is not released within an hour of its close.
             lost_after: Duration::from_secs(60 * 60),
+            keep: None,
+            removal: Duration::from_secs(60),
         }
     }
 }

@@ -116,7 +116,13 @@ impl Rounds {
 
     /// Reads a stored round and puts it where it belongs.
     async fn take_in(&self, id: RoundId) -> Result<TakenIn, RoundError> {
-        let mut round = Arc::new(self.load_round(id).await?);
+        let mut round = match self.load_round(id).await {
+            Err(RoundError::Removed) => {
+                self.leaving.insert(id);
+                return Ok(TakenIn::Over);
+            }
+            loaded => Arc::new(loaded?),
+        };
         if round.is_in_progress() {
             match self.storage.hold(id).await? {
                 // Until then, another one may have written to it.
@@ -176,8 +182,19 @@ impl Rounds {
         for taken in self.storage.take_over().await? {
             self.work_on(taken, resumed).await?;
         }
-        for id in self.storage.rounds().await? {
-            if self.find(&id).is_some() || self.is_still_at_a_neighbour(id).await? {
+        let over = self.list().into_iter().filter(|it| !it.is_in_progress());
+        let over: Vec<_> = over.map(|round| round.id()).collect();
+        let stored = self.storage.rounds().await?;
+        // In order; what is not there any more another parent has removed.
+        let is_gone = |id: &RoundId| stored.binary_search(id).is_err();
+        over.iter()
+            .filter(|id| is_gone(id))
+            .for_each(|id| self.remove(id));
+        for id in stored {
+            if self.find(&id).is_some()
+                || self.leaving.contains(&id)
+                || self.is_still_at_a_neighbour(id).await?
+            {
                 continue;
             }
             match self.take_in(id).await {
@@ -233,6 +250,12 @@ impl Rounds {
                 } else {
                     self.discard_uploads(&round).await;
                 }
+                Ok(())
+            }
+            // Its parent was removing it.
+            Err(RoundError::Removed) => {
+                self.remove(&round_id);
+                self.leaving.insert(round_id);
                 Ok(())
             }
             Err(error) => {

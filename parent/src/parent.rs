@@ -28,8 +28,8 @@ pub struct Parent {
     rounds: Arc<Rounds>,
     stop: watch::Sender<()>,
     serving: Vec<JoinHandle<()>>,
-    /// Taking up, watching, the schedule.
-    background: [JoinHandle<()>; 3],
+    /// Taking up, watching, the schedule, removing.
+    background: [JoinHandle<()>; 4],
     leasing: JoinHandle<()>,
     shutdown: std::time::Duration,
     on_shutdown: OnShutdown,
@@ -95,6 +95,10 @@ impl Parent {
             let rounds = Arc::clone(&rounds);
             async move { rounds.run_schedule().await }
         });
+        let removing = tokio::spawn({
+            let rounds = Arc::clone(&rounds);
+            async move { rounds.remove_in_time().await }
+        });
         let leasing = tokio::spawn({
             let rounds = Arc::clone(&rounds);
             async move { rounds.look_after_leases().await }
@@ -114,7 +118,7 @@ impl Parent {
             rounds,
             stop,
             serving,
-            background: [resuming, watching, scheduling],
+            background: [resuming, watching, scheduling, removing],
             leasing,
             shutdown: config.limits.shutdown,
             on_shutdown: config.on_shutdown,

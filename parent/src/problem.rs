@@ -78,12 +78,7 @@ impl Problem {
     }
 
     pub(crate) fn unknown_round() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "unknown_round",
-            "No such round",
-            "this parent has no such round",
-        )
+        RoundError::Removed.into()
     }
 
     pub(crate) fn no_round_of_task() -> Self {
@@ -199,6 +194,7 @@ impl From<RoundError> for Problem {
                 "wrong_phase",
                 "The round's phase does not allow this",
             ),
+            RoundError::Removed => new(StatusCode::NOT_FOUND, "unknown_round", "No such round"),
             RoundError::Lost => new(StatusCode::GONE, "round_lost", "The round is lost"),
             RoundError::SecondContribution => new(
                 StatusCode::CONFLICT,

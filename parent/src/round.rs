@@ -13,11 +13,13 @@ mod opening;
 mod recovery;
 mod relay;
 mod release;
+mod removal;
 mod watch;
 
 pub(crate) use clients::RecentCohorts;
 pub use error::RoundError;
 pub use joining::Gathering;
+pub(crate) use removal::Leaving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,6 +68,9 @@ struct State {
     unanswered: BTreeSet<ClientId>,
     excluded: Vec<ClientId>,
     cohort_size: Option<u32>,
+    /// In seconds since 1970, once it is over.
+    ended_at: Option<u64>,
+    removed: bool,
 }
 
 /// Who is in. A parent that serves for years has ended rounds without number, and their clients
@@ -105,6 +110,17 @@ struct StoredState {
     /// The same. Earlier parents did not say.
     #[serde(default)]
     contributions: Option<u64>,
+    /// In seconds since 1970. Earlier parents did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_at: Option<u64>,
+    /// Nobody is served any of it, and what is left goes.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    removed: bool,
+}
+
+/// Whether the enclave has no more part in a round of this phase.
+pub(crate) const fn is_over(phase: Phase) -> bool {
+    !matches!(phase, Phase::Collecting | Phase::Releasing)
 }
 
 impl Round {
@@ -121,6 +137,8 @@ impl Round {
                 unanswered: BTreeSet::new(),
                 excluded: Vec::new(),
                 cohort_size: None,
+                ended_at: None,
+                removed: false,
             }),
             intake_gate: tokio::sync::RwLock::new(()),
             client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
@@ -167,7 +185,7 @@ impl Round {
 
     /// Whether the enclave still has a part in it.
     pub(crate) fn is_in_progress(&self) -> bool {
-        matches!(self.phase(), Phase::Collecting | Phase::Releasing)
+        !is_over(self.phase())
     }
 
     /// Errs unless the round is collecting.
@@ -331,11 +349,14 @@ impl Round {
     }
 
     pub(crate) fn stored_state(&self, phase: Phase) -> Vec<u8> {
+        let state = self.state();
         let stored = StoredState {
             sequence: self.sequence,
             phase,
             boundary_bytes: self.boundary.load(Ordering::Relaxed),
-            contributions: Some(self.contributions()),
+            contributions: Some(state.accepted.count()),
+            ended_at: state.ended_at.filter(|_| is_over(phase)),
+            removed: state.removed,
         };
         serde_json::to_vec(&stored).unwrap_or_default()
     }

@@ -16,8 +16,8 @@ use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
 use crate::neighbours::Neighbours;
-use crate::round::{RecentCohorts, Round, RoundError};
-use crate::schedule::Queue;
+use crate::round::{Leaving, RecentCohorts, Round, RoundError, is_over};
+use crate::schedule::{Queue, unix_now};
 use crate::storage::{Blob, Record, Storage, StorageError};
 use crate::upload::KeptUploads;
 
@@ -38,6 +38,8 @@ pub struct Rounds {
     /// Who is in rounds that are released.
     pub(crate) recent_cohorts: RecentCohorts,
     pub(crate) neighbours: Neighbours,
+    /// What is being removed.
+    pub(crate) leaving: Leaving,
     index: RwLock<Index>,
     last_sequence: AtomicU64,
     loaded: AtomicBool,
@@ -71,6 +73,7 @@ impl Rounds {
             schedule: Queue::default(),
             recent_cohorts: RecentCohorts::default(),
             neighbours: Neighbours::default(),
+            leaving: Leaving::default(),
             index: RwLock::default(),
             last_sequence: AtomicU64::new(0),
             loaded: AtomicBool::new(false),
@@ -174,7 +177,7 @@ impl Rounds {
 
     /// The round's keys are gone, so what lies here sealed under them is of no use.
     pub(crate) async fn lose(&self, round: &Round) {
-        if !matches!(round.phase(), Phase::Collecting | Phase::Releasing) {
+        if is_over(round.phase()) {
             return;
         }
         // An enclave may forget a round that ended well; its last word is stored then.
@@ -192,13 +195,16 @@ impl Rounds {
 
     /// Stores a phase, then takes it on.
     pub(crate) async fn enter(&self, round: &Round, phase: Phase) -> Result<(), RoundError> {
+        if is_over(phase) {
+            round.end_at(unix_now());
+        }
         let done = self.store_phase(round, phase).await;
         // What the enclave said holds even if it could not be written down.
         round.set_phase(phase);
         if !round.is_in_progress() {
             round.let_go();
         }
-        if !matches!(phase, Phase::Collecting | Phase::Releasing) {
+        if is_over(phase) {
             let released = phase == Phase::Released;
             let cohort_size = round.summary().cohort_size.filter(|_| released);
             self.metrics.round_ended(phase, cohort_size);

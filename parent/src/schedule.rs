@@ -70,7 +70,7 @@ pub enum Opens {
 impl Opens {
     fn check(self) -> Result<(), ScheduleError> {
         match self {
-            Self::At(time) if time > now().saturating_add(10 * LONGEST) => {
+            Self::At(time) if time > unix_now().saturating_add(10 * LONGEST) => {
                 Err(ScheduleError::Time(time))
             }
             _ => Ok(()),
@@ -128,7 +128,7 @@ pub(crate) struct Closing {
 impl Closing {
     /// Of a round that opens now.
     pub(crate) fn from_now(rule: ClosingRule) -> Self {
-        Self::new(rule, rule.closes_after_seconds.map(|s| now() + s))
+        Self::new(rule, rule.closes_after_seconds.map(|s| unix_now() + s))
     }
 
     /// Of a round that was opened before this start. A clock that was set meanwhile moves the deadline
@@ -136,7 +136,7 @@ impl Closing {
     pub(crate) fn new(rule: ClosingRule, closes_at: Option<u64>) -> Self {
         let left = closes_at.map(|at| {
             let whole = rule.closes_after_seconds.unwrap_or(LONGEST);
-            at.saturating_sub(now()).min(whole)
+            at.saturating_sub(unix_now()).min(whole)
         });
         Self {
             rule,
@@ -157,7 +157,8 @@ impl Closing {
     }
 }
 
-fn now() -> u64 {
+/// Seconds since 1970, by a clock that somebody may set.
+pub(crate) fn unix_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }

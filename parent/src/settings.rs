@@ -28,6 +28,7 @@ pub struct Settings {
     storage: StorageSettings,
     clients: ListenerSettings,
     operator: OperatorSettings,
+    rounds: RoundSettings,
     limits: LimitSettings,
     /// What is logged, and how.
     pub log: LogSettings,
@@ -80,6 +81,12 @@ struct OperatorSettings {
     tokens: Option<PathBuf>,
     plaintext: bool,
     keys: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RoundSettings {
+    keep_days: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -235,6 +242,8 @@ impl Settings {
         ] {
             set(limit, above_zero(key, *seconds)?.map(Duration::from_secs));
         }
+        limits.keep = above_zero("rounds.keep_days", self.rounds.keep_days)?
+            .map(|days| Duration::from_secs(days * DAY));
         Ok(limits)
     }
 }
@@ -294,6 +303,7 @@ fn set<T>(limit: &mut T, value: Option<T>) {
 
 /// A year in seconds, a million connections and then some, 32 TiB in MiB.
 const MOST: u64 = 32 << 20;
+const DAY: u64 = 24 * 60 * 60;
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
 

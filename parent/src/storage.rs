@@ -70,6 +70,10 @@ pub trait Storage: Send + Sync {
     /// Removes a blob, if it is there.
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()>;
 
+    /// Removes all blobs and records of a round, if there are any. Cut short, it leaves the state or
+    /// nothing: records go last and at once.
+    fn remove_round(&self, round: RoundId) -> Pending<'_, ()>;
+
     /// Takes the round's lease for this parent, unless another one's holds. A store that has
     /// one parent is always its own.
     fn hold(&self, _round: RoundId) -> Pending<'_, Holder> {

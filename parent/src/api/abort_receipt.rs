@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 
-use super::answer::{Cbor, stored};
+use super::answer::{Cbor, missing, stored};
 use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
@@ -26,7 +26,9 @@ pub(super) async fn abort_receipt(
     Path(round_id): Path<String>,
 ) -> Result<Cbor, Problem> {
     let round = super::find(&rounds, &round_id)?;
-    stored(&rounds, round.id(), Record::AbortReceipt)
-        .await?
-        .ok_or_else(|| Problem::not_aborted(round.phase()))
+    let not_aborted = || Problem::not_aborted(round.phase());
+    match stored(&rounds, round.id(), Record::AbortReceipt).await? {
+        Some(receipt) => Ok(receipt),
+        None => Err(missing(&rounds, round.id(), not_aborted).await),
+    }
 }

@@ -12,6 +12,7 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use sealsum_protocol::messages::Phase;
 
+use super::answer::missing;
 use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
@@ -40,8 +41,11 @@ pub(super) async fn aggregate(
         .storage
         .blob(round.id(), Blob::Aggregate)
         .await
-        .map_err(|error| Problem::storage(&error))?
-        .ok_or_else(|| Problem::not_released(round.phase()))?;
+        .map_err(|error| Problem::storage(&error))?;
+    let not_released = || Problem::not_released(round.phase());
+    let Some(stored) = stored else {
+        return Err(missing(&rounds, round.id(), not_released).await);
+    };
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, stored.bytes.to_string()),

@@ -28,3 +28,16 @@ pub(super) async fn stored(
         .map(|bytes| bytes.map(Cbor))
         .map_err(|error| Problem::storage(&error))
 }
+
+/// What is said where something of a round is not there: nothing of it is any more, or `otherwise`.
+pub(super) async fn missing(
+    rounds: &Rounds,
+    round_id: RoundId,
+    otherwise: impl FnOnce() -> Problem,
+) -> Problem {
+    match rounds.is_kept(round_id).await {
+        Ok(true) => otherwise(),
+        Ok(false) => Problem::unknown_round(),
+        Err(error) => Problem::storage(&error),
+    }
+}

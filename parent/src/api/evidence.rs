@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 
-use super::answer::{Cbor, stored};
+use super::answer::{Cbor, missing, stored};
 use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
@@ -27,12 +27,14 @@ pub(super) async fn evidence(
     Path(round_id): Path<String>,
 ) -> Result<Cbor, Problem> {
     let round = super::find(&rounds, &round_id)?;
-    stored(&rounds, round.id(), Record::Evidence)
-        .await?
-        .ok_or_else(|| {
-            Problem::storage(&StorageError::Damaged {
-                round_id: round.id(),
-                record: Record::Evidence,
-            })
+    let damaged = || {
+        Problem::storage(&StorageError::Damaged {
+            round_id: round.id(),
+            record: Record::Evidence,
         })
+    };
+    match stored(&rounds, round.id(), Record::Evidence).await? {
+        Some(evidence) => Ok(evidence),
+        None => Err(missing(&rounds, round.id(), damaged).await),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use sealsum_protocol::messages::Phase;
 
-use super::answer::{Cbor, stored};
+use super::answer::{Cbor, missing, stored};
 use super::described::{Binary, Problems, RoundPath};
 use crate::problem::Problem;
 use crate::rounds::Rounds;
@@ -31,7 +31,8 @@ pub(super) async fn receipt(
     if round.phase() != Phase::Released {
         return Err(not_released());
     }
-    stored(&rounds, round.id(), Record::Receipt)
-        .await?
-        .ok_or_else(not_released)
+    match stored(&rounds, round.id(), Record::Receipt).await? {
+        Some(receipt) => Ok(receipt),
+        None => Err(missing(&rounds, round.id(), not_released).await),
+    }
 }

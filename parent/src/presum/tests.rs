@@ -249,6 +249,10 @@ impl Storage for Forgetful {
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
         self.0.remove_blob(round, blob)
     }
+
+    fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
+        self.0.remove_round(round)
+    }
 }
 
 #[tokio::test]

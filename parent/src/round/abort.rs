@@ -45,6 +45,7 @@ impl Rounds {
         // A close under way ends first; then the enclave knows whether a block is out.
         let mut release = round.release.lock().await;
         let _gate = round.intake_gate.write().await;
+        round.must_be_kept()?;
         let stored = self.storage.record(round.id, Record::AbortReceipt).await?;
         if let Some(receipt) = stored {
             return Ok(receipt);

@@ -50,6 +50,10 @@ impl Rounds {
             return Ok(Arc::clone(cohort));
         }
         let members = round.less_the_exclusions(self.load_acceptances(round.id).await?);
+        // Some of them may be gone by now.
+        if !self.is_kept(round.id).await? {
+            return Err(RoundError::Removed);
+        }
         let cohort = blocking(move || members.into_iter().collect::<Cohort>().into_tree()).await;
         let cohort = Arc::new(cohort);
         while recent.len() >= RECENT {

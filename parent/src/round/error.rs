@@ -19,6 +19,11 @@ pub enum RoundError {
         "the enclave that had this round's keys is gone or ran out of time in a release: the round is lost, with neither a receipt nor an abort receipt, and stays spent for its clients"
     )]
     Lost,
+    /// It was over for longer than rounds are kept.
+    #[error(
+        "this parent has no such round, or removed it: it keeps none for longer than its operator says"
+    )]
+    Removed,
     /// The client already has another contribution in.
     #[error("this client already has another contribution in this round")]
     SecondContribution,

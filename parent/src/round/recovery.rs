@@ -13,7 +13,7 @@ use sealsum_protocol::{
 };
 
 use super::watch::Heard;
-use super::{Accepted, Round, RoundError, StoredState};
+use super::{Accepted, Round, RoundError, StoredState, is_over};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
 use crate::schedule::StoredClosing;
@@ -22,9 +22,15 @@ use crate::storage::{Record, StorageError};
 impl Rounds {
     /// A stored round's phase, as it was last written.
     pub(crate) async fn stored_phase(&self, id: RoundId) -> Result<Option<Phase>, StorageError> {
+        Ok(self.stored_state(id).await?.map(|state| state.phase))
+    }
+
+    pub(super) async fn stored_state(
+        &self,
+        id: RoundId,
+    ) -> Result<Option<StoredState>, StorageError> {
         let stored = self.storage.record(id, Record::State).await?;
-        let state = stored.and_then(|bytes| serde_json::from_slice::<StoredState>(&bytes).ok());
-        Ok(state.map(|state| state.phase))
+        Ok(stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     pub(crate) async fn load_round(&self, id: RoundId) -> Result<Round, RoundError> {
@@ -35,19 +41,25 @@ impl Rounds {
         let stored = self.storage.record(id, Record::State).await?;
         let state: StoredState = serde_json::from_slice(&stored.unwrap_or_default())
             .map_err(|_| damaged(Record::State))?;
+        if state.removed {
+            return Err(RoundError::Removed);
+        }
         let evidence = self.storage.record(id, Record::Evidence).await?;
         let evidence: RoundEvidence = canonical::decode(&evidence.unwrap_or_default())
             .map_err(|_| damaged(Record::Evidence))?;
         if evidence.binding.round_id() != id {
             return Err(damaged(Record::Evidence).into());
         }
-        let has_ended = !matches!(state.phase, Phase::Collecting | Phase::Releasing);
+        let has_ended = is_over(state.phase);
         let accepted = match state.contributions {
             // Not to be read at every start for ever.
             Some(count) if has_ended => Accepted::Stored(count),
             _ => Accepted::Held(self.load_acceptances(id).await?),
         };
         let round = Round::new(state.sequence, evidence.binding, state.phase, accepted);
+        if let Some(ended) = state.ended_at {
+            round.end_at(ended);
+        }
         round
             .boundary
             .store(state.boundary_bytes, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use sealsum_protocol::{Refusal, RoundId, TaskName};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Opens, ScheduledRound, now};
+use super::{Opens, ScheduledRound, unix_now};
 use crate::enclave_link::LinkError;
 use crate::round::{Round, RoundError};
 use crate::rounds::Rounds;
@@ -44,7 +44,7 @@ impl Rounds {
     }
 
     fn open_what_is_due(self: &Arc<Self>, runner: &mut Runner) {
-        let now = now();
+        let now = unix_now();
         let mut earlier: BTreeSet<TaskName> = BTreeSet::new();
         for scheduled in self.scheduled() {
             if scheduled.failed.is_some() {

@@ -66,9 +66,11 @@ fn the_sample_is_taken_and_says_the_defaults() {
     assert_eq!(config.operators.len(), 1);
     let said = Limits {
         rates: config.limits.rates,
+        keep: config.limits.keep,
         ..Limits::default()
     };
     assert_eq!(config.limits.rates.all, Some(5000));
+    assert_eq!(config.limits.keep, Some(Duration::from_hours(365 * 24)));
     assert_eq!(
         format!("{:?}", config.limits),
         format!("{said:?}"),

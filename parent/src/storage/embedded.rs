@@ -106,6 +106,14 @@ impl Storage for Embedded {
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
         Box::pin(self.0.remove_blob(round, blob))
     }
+
+    fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.0.remove_blobs(round).await?;
+            let commits = &self.0.database.commits;
+            commits.change(round, Change::RemoveRecords).await
+        })
+    }
 }
 
 fn lock(root: &Path) -> Result<File, StorageError> {

@@ -28,15 +28,27 @@ impl Record {
     pub(crate) const fn key(&self) -> (&'static str, &[u8]) {
         match self {
             Self::State => (STATE, &[]),
-            Self::Evidence => ("evidence", &[]),
+            Self::Evidence => (EVIDENCE, &[]),
             Self::Acceptance(client) => (ACCEPTANCE, client.as_bytes()),
-            Self::Closing => ("closing", &[]),
-            Self::Receipt => ("receipt", &[]),
-            Self::AbortReceipt => ("abort_receipt", &[]),
-            Self::ClosingRule => ("closing_rule", &[]),
-            Self::Scheduled => ("scheduled", &[]),
+            Self::Closing => (CLOSING, &[]),
+            Self::Receipt => (RECEIPT, &[]),
+            Self::AbortReceipt => (ABORT_RECEIPT, &[]),
+            Self::ClosingRule => (CLOSING_RULE, &[]),
+            Self::Scheduled => (SCHEDULED, &[]),
         }
     }
+
+    /// Every kind's name: keys begin with the kind, and a round's records are found by all of them.
+    pub(crate) const KINDS: [&'static str; 8] = [
+        STATE,
+        EVIDENCE,
+        ACCEPTANCE,
+        CLOSING,
+        RECEIPT,
+        ABORT_RECEIPT,
+        CLOSING_RULE,
+        SCHEDULED,
+    ];
 }
 
 /// Large values, written once from front to back.
@@ -57,11 +69,14 @@ impl Blob {
     pub(crate) fn key(&self) -> (&'static str, Vec<u8>) {
         match self {
             Self::Upload(client) => (UPLOAD, client.as_bytes().to_vec()),
-            Self::MaskedSum => ("masked_sum", Vec::new()),
-            Self::Aggregate => ("aggregate", Vec::new()),
-            Self::AggregatePart(first) => ("aggregate_part", first.to_be_bytes().to_vec()),
+            Self::MaskedSum => (MASKED_SUM, Vec::new()),
+            Self::Aggregate => (AGGREGATE, Vec::new()),
+            Self::AggregatePart(first) => (AGGREGATE_PART, first.to_be_bytes().to_vec()),
         }
     }
+
+    /// As [`Record::KINDS`].
+    pub(crate) const KINDS: [&'static str; 4] = [UPLOAD, MASKED_SUM, AGGREGATE, AGGREGATE_PART];
 }
 
 /// [`Blob::Upload`]'s kind.
@@ -70,3 +85,12 @@ pub(crate) const UPLOAD: &str = "upload";
 pub(crate) const STATE: &str = "state";
 /// [`Record::Acceptance`]'s kind.
 pub(crate) const ACCEPTANCE: &str = "acceptance";
+const EVIDENCE: &str = "evidence";
+const CLOSING: &str = "closing";
+const RECEIPT: &str = "receipt";
+const ABORT_RECEIPT: &str = "abort_receipt";
+const CLOSING_RULE: &str = "closing_rule";
+const SCHEDULED: &str = "scheduled";
+const MASKED_SUM: &str = "masked_sum";
+const AGGREGATE: &str = "aggregate";
+const AGGREGATE_PART: &str = "aggregate_part";

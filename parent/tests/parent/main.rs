@@ -14,6 +14,7 @@ mod listing;
 mod pieces;
 mod recovery;
 mod release;
+mod removal;
 mod room;
 mod schedule;
 #[cfg(feature = "servers")]

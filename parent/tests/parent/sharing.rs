@@ -247,6 +247,47 @@ async fn wait_for_list(stage: &Stage, ids: &[String]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_one_parent_removes_is_gone_at_the_other() {
+    let (shared, one, mut two) = Shared::two_parents().await;
+    let round = one.open(Intake::Presum, DIMENSION).await;
+    let other = one.open(Intake::Presum, DIMENSION).await;
+    one.put_all(round, [1, 2, 3]).await;
+    one.post(&format!("/v1/rounds/{round}/close")).await;
+    two.assert_aggregate(round, [1, 2, 3]).await;
+    two.ends.keep = Some(Duration::ZERO);
+    two.parent.take().unwrap().shutdown().await;
+    let enclave = one.enclave.address.to_string();
+    shared.join(&mut two, "two", 1, &enclave).await;
+    let query = "SELECT (SELECT count(*) FROM sealsum.records WHERE round_id = $1)
+                      + (SELECT count(*) FROM sealsum.blobs WHERE round_id = $1)
+                      + (SELECT count(*) FROM sealsum.leases WHERE round_id = $1)";
+    let id = round.as_bytes().as_slice();
+    let mut left = 1;
+    for _ in 0..400 {
+        let row = shared.administration.query_one(query, &[&id]).await;
+        left = row.unwrap().get::<_, i64>(0);
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(left, 0);
+    // The first has not looked since, and says nothing that is not so.
+    for below in ["receipt", "aggregate", "evidence"] {
+        for stage in [&one, &two] {
+            let answer = stage.get(&format!("/v1/rounds/{round}/{below}")).await;
+            answer.refused_with(404, "unknown_round");
+        }
+    }
+    let client = Contribution::new(round, 1, DIMENSION).header.client;
+    let proof = one.get(&format!("/v1/rounds/{round}/proofs/{client}"));
+    proof.await.refused_with(404, "unknown_round");
+    // What is in progress at another one stays with it.
+    one.put_all(other, [1, 2, 3]).await;
+    assert_eq!(one.phase(other).await, "collecting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_its_parent_did_not_end_is_ended_by_another() {
     for intake in [Intake::Stream, Intake::Presum] {
         let (shared, one, two) = Shared::two_parents().await;

@@ -32,6 +32,8 @@ pub(crate) struct Ends {
     pub(crate) on_shutdown: OnShutdown,
     pub(crate) watch: Duration,
     pub(crate) lost_after: Duration,
+    /// How long it keeps rounds that are over.
+    pub(crate) keep: Option<Duration>,
 }
 
 pub(crate) struct Answer {
@@ -69,6 +71,7 @@ impl Stage {
                 on_shutdown: OnShutdown::Keep,
                 watch: HOUR,
                 lost_after: HOUR,
+                keep: None,
             },
         };
         stage.start_parent().await;
@@ -98,6 +101,8 @@ impl Stage {
                 watch: self.ends.watch,
                 schedule: Duration::from_millis(20),
                 lost_after: self.ends.lost_after,
+                keep: self.ends.keep,
+                removal: Duration::from_millis(20),
                 ..Limits::default()
             },
             on_shutdown: self.ends.on_shutdown,

@@ -262,6 +262,21 @@ impl Storage for SimDisk {
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()> {
         self.change((round, Name::Blob(blob)), None)
     }
+
+    fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let names: Vec<Name> = {
+                let disk = self.disk();
+                let of_round = disk.seen.keys().filter(|(of, _)| *of == round);
+                of_round.map(|(_, name)| *name).collect()
+            };
+            let state = Name::Record(Record::State);
+            for name in names.into_iter().filter(|name| *name != state) {
+                self.change((round, name), None).await?;
+            }
+            self.change((round, state), None).await
+        })
+    }
 }
 
 struct Writer {

@@ -86,6 +86,14 @@ impl Opened {
         blocking(move || opened.files.remove(round, blob)).await
     }
 
+    /// All blobs of the round. Rows go first, as in [`Self::remove_blob`].
+    pub(super) async fn remove_blobs(self: &Arc<Self>, round: RoundId) -> Result<(), StorageError> {
+        let commits = &self.database.commits;
+        commits.change(round, Change::RemoveBlobs).await?;
+        let opened = Arc::clone(self);
+        blocking(move || opened.files.remove_round(round)).await
+    }
+
     async fn remove_row(self: &Arc<Self>, round: RoundId, blob: Blob) -> Result<(), StorageError> {
         let opened = Arc::clone(self);
         if blocking(move || opened.database.has_blob(round, blob)).await? {

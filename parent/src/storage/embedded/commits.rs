@@ -13,12 +13,14 @@ use tokio::sync::oneshot;
 use super::folder::failed;
 use crate::storage::{Blob, Pending, Record, StorageError};
 
-/// A change of one record, or of one small blob.
+/// A change of one record, of one small blob, or of all that a round has of either.
 pub(super) enum Change {
     Put(Record, Vec<u8>),
     Remove(Record),
     PutBlob(Blob, Vec<u8>),
     RemoveBlob(Blob),
+    RemoveRecords,
+    RemoveBlobs,
 }
 
 /// The thread that commits. Dropped, it ends what it took first.
@@ -141,6 +143,15 @@ fn make(transaction: &Transaction<'_>, job: &Job) -> rusqlite::Result<()> {
                 )?
                 .execute(params![round, kind, which])
         }
+        Change::RemoveRecords => Record::KINDS.iter().try_fold(0, |removed, kind| {
+            let more = transaction
+                .prepare_cached("DELETE FROM records WHERE kind = ?1 AND round_id = ?2")?
+                .execute(params![kind, round])?;
+            Ok(removed + more)
+        }),
+        Change::RemoveBlobs => transaction
+            .prepare_cached("DELETE FROM blobs WHERE round_id = ?1")?
+            .execute(params![round]),
     }
     .map(drop)
 }

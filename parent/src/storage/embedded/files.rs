@@ -87,6 +87,19 @@ impl Files {
         remove_file(&self.blob_path(round, blob))
     }
 
+    /// The round's folder with all that is in it; durable when this returns.
+    pub(super) fn remove_round(&self, round: RoundId) -> Result<(), StorageError> {
+        let path = self.round_path(round);
+        // Forgotten first: whatever is written there later makes its folder anew.
+        self.durable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|folder| !folder.starts_with(&path));
+        if_there(fs::remove_dir_all(&path)).map_err(failed("remove", &path))?;
+        // Also if it was not there: a crash may have come before its name's end was durable.
+        sync_folder(&self.root.join(ROUNDS))
+    }
+
     /// A synced file's rename, and fsync of the folder: after that, and not before, it is there.
     fn publish(&self, temporary: &Temporary, path: &Path) -> Result<(), StorageError> {
         let folder = path.parent().unwrap_or(path);

@@ -5,7 +5,7 @@ use sealsum_protocol::{ClientId, RoundId};
 use super::database::{Database, failed};
 use super::records::id;
 use crate::storage::keys::UPLOAD;
-use crate::storage::{Blob, StorageError};
+use crate::storage::{Blob, Record, StorageError};
 
 pub(super) async fn uploads(
     database: &Database,
@@ -143,6 +143,38 @@ pub(super) async fn remove(
         let round = round.as_bytes().as_slice();
         connection
             .query_opt(&statement, &[&kind, &round, &which, &token])
+            .await
+    };
+    Ok(held.await.map_err(failed(ACTION))?.is_some())
+}
+
+/// As [`remove`], of all that the round has. Its objects are swept.
+pub(super) async fn remove_round(
+    database: &Database,
+    round: RoundId,
+    token: i64,
+) -> Result<bool, StorageError> {
+    const ACTION: &str = "remove a round";
+    let connection = database.connection(ACTION).await?;
+    let held = async {
+        let statement = "WITH held AS
+                             (SELECT 1 FROM sealsum.leases WHERE round_id = $1 AND token = $2 FOR SHARE),
+                         blobs AS
+                             (DELETE FROM sealsum.blobs
+                              WHERE kind = ANY ($3) AND round_id = $1 AND EXISTS (SELECT FROM held)
+                              RETURNING object),
+                         noted AS
+                             (INSERT INTO sealsum.objects (object, since)
+                              SELECT object, clock_timestamp() FROM blobs),
+                         records AS
+                             (DELETE FROM sealsum.records
+                              WHERE kind = ANY ($4) AND round_id = $1 AND EXISTS (SELECT FROM held))
+                         SELECT 1 FROM held";
+        let statement = connection.prepare_cached(statement).await?;
+        let round = round.as_bytes().as_slice();
+        let (blobs, records) = (Blob::KINDS.as_slice(), Record::KINDS.as_slice());
+        connection
+            .query_opt(&statement, &[&round, &token, &blobs, &records])
             .await
     };
     Ok(held.await.map_err(failed(ACTION))?.is_some())

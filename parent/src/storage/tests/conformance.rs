@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) async fn conforms(medium: &dyn Medium) {
     let storage = medium.open().await;
-    hold(&*storage, (1..=11).map(round)).await;
+    hold(&*storage, (1..=13).map(round)).await;
     records_are_replaced_whole_and_removed(&*storage).await;
     a_round_is_listed_once_its_state_is_there(&*storage).await;
     a_blob_is_seen_only_after_its_commit(&*storage).await;
@@ -15,6 +15,7 @@ pub(super) async fn conforms(medium: &dyn Medium) {
     a_large_blob_is_read_at_any_place(&*storage).await;
     a_blob_is_read_whole_while_others_take_its_place(&storage).await;
     many_write_at_once(&storage).await;
+    a_round_is_removed_whole_and_alone(&*storage).await;
     drop(storage);
     what_was_committed_is_there_when_opened_again(medium).await;
 }
@@ -233,6 +234,58 @@ async fn many_write_at_once(storage: &Arc<dyn Storage>) {
     let aggregate = read_blob(&**storage, round(10), Blob::Aggregate).await;
     for whole in [closing.unwrap(), aggregate.unwrap()] {
         assert_eq!(whole, vec![whole[0]; 4_000]);
+    }
+}
+
+async fn a_round_is_removed_whole_and_alone(storage: &dyn Storage) {
+    let records = [
+        Record::State,
+        Record::Evidence,
+        Record::Acceptance(client(1)),
+        Record::Acceptance(client(2)),
+        Record::Closing,
+        Record::Receipt,
+        Record::AbortReceipt,
+        Record::ClosingRule,
+        Record::Scheduled,
+    ];
+    // Small and large: a store may keep them in different places.
+    let blobs = [
+        (Blob::Upload(client(1)), 100),
+        (Blob::Upload(client(2)), 200_000),
+        (Blob::MaskedSum, 200_000),
+        (Blob::Aggregate, 10),
+        (Blob::AggregatePart(0), 200_000),
+        (Blob::AggregatePart(7), 1_000),
+    ];
+    let (goes, stays) = (round(12), round(13));
+    // What was removed may come again, whole as well.
+    for turn in 0..2 {
+        for id in [goes, stays] {
+            for record in records {
+                storage.put(id, record, vec![turn]).await.unwrap();
+            }
+            for (blob, bytes) in blobs {
+                write_blob(storage, id, blob, vec![turn; bytes]).await;
+            }
+        }
+        storage.remove_round(goes).await.unwrap();
+        storage.remove_round(goes).await.unwrap();
+        for record in records {
+            assert_eq!(storage.record(goes, record).await.unwrap(), None);
+            let kept = storage.record(stays, record).await.unwrap();
+            assert_eq!(kept, Some(vec![turn]), "{record:?}");
+        }
+        for (blob, bytes) in blobs {
+            let gone = storage.blob(goes, blob).await.unwrap();
+            assert!(gone.is_none(), "{blob:?}");
+            let kept = read_blob(storage, stays, blob).await;
+            assert_eq!(kept, Some(vec![turn; bytes]), "{blob:?}");
+        }
+        assert!(storage.uploads(goes).await.unwrap().is_empty());
+        assert!(acceptances(storage, goes).await.is_empty());
+        let listed = storage.rounds().await.unwrap();
+        assert!(!listed.contains(&goes) && listed.contains(&stays));
     }
 }
 

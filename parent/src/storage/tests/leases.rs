@@ -54,6 +54,7 @@ async fn one_parent_at_a_time_writes_to_a_round() {
     assert_fenced(two.remove(round(1), Record::State).await);
     assert_fenced(two.write_blob(round(1), blob).await);
     assert_fenced(two.remove_blob(round(1), blob).await);
+    assert_fenced(two.remove_round(round(1)).await);
     // It reads all the same.
     let state = two.record(round(1), Record::State).await.unwrap();
     assert_eq!(state, Some(vec![1]));
@@ -77,7 +78,7 @@ async fn one_parent_at_a_time_writes_to_a_round() {
 /// Each write of a stale parent that still believes in its lease, by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_refuses_what_a_stale_parent_still_believes_in() {
-    for write in 0..4 {
+    for write in 0..5 {
         let servers = Servers::new().await;
         let (one, two) = (servers.parent("one").await, servers.parent("two").await);
         hold(&*one, [round(1)]).await;
@@ -90,6 +91,7 @@ async fn the_database_refuses_what_a_stale_parent_still_believes_in() {
             0 => one.put(round(1), Record::State, vec![2]).await,
             1 => one.remove(round(1), Record::State).await,
             2 => one.remove_blob(round(1), Blob::Aggregate).await,
+            3 => one.remove_round(round(1)).await,
             _ => writer.commit().await,
         });
         let state = two.record(round(1), Record::State).await.unwrap();

@@ -14,6 +14,7 @@ enum Operation {
     /// Content, and whether it is committed.
     Write(u8, Blob, Vec<u8>, bool),
     RemoveBlob(u8, Blob),
+    RemoveRound(u8),
     /// A reader that is kept, and read from after each further operation.
     Open(u8, Blob),
     Reopen,
@@ -46,7 +47,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (round.clone(), blobs.clone(), content, prop::bool::weighted(0.7))
             .prop_map(|(r, b, c, commit)| Operation::Write(r, b, c, commit)),
         2 => (round.clone(), blobs.clone()).prop_map(|(r, b)| Operation::RemoveBlob(r, b)),
-        2 => (round, blobs).prop_map(|(r, b)| Operation::Open(r, b)),
+        2 => (round.clone(), blobs).prop_map(|(r, b)| Operation::Open(r, b)),
+        1 => round.prop_map(Operation::RemoveRound),
         1 => Just(Operation::Reopen),
     ]
 }
@@ -114,6 +116,11 @@ async fn follow<M: Medium>(medium: &M, operations: Vec<Operation>) {
             Operation::RemoveBlob(id, blob) => {
                 storage.remove_blob(round(id), blob).await.unwrap();
                 model.blobs.remove(&blob_key(id, blob));
+            }
+            Operation::RemoveRound(id) => {
+                storage.remove_round(round(id)).await.unwrap();
+                model.records.retain(|(of, ..), _| *of != id);
+                model.blobs.retain(|(of, _), _| *of != id);
             }
             Operation::Open(id, blob) => {
                 let opened = storage.blob(round(id), blob).await.unwrap();

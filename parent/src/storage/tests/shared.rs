@@ -51,6 +51,10 @@ async fn objects_that_no_blob_names_are_noted_and_go_some_hours_later() {
     assert_eq!(servers.count("objects").await, 0);
     assert!(third.read(0, 100).await.is_err(), "the object is gone");
     assert_eq!(renamed.read(0, 100).await.unwrap(), [2; 100]);
+
+    storage.remove_round(round(1)).await.unwrap();
+    assert_eq!(servers.count("objects").await, 1);
+    assert_eq!(renamed.read(0, 100).await.unwrap(), [2; 100]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
