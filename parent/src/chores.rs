@@ -1,39 +1,18 @@
 //! What the program does besides serving: checking a configuration, drawing tokens, printing
 //! its interface.
 
+pub(crate) mod config;
+
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use sealsum_parent::{StartError, Token, TokenError, openapi as interface};
+use sealsum_parent::{Token, TokenError, openapi as interface};
 use serde_json::json;
 
-use crate::flags::{ConfigCommand, Flags, TokenOptions};
-
-pub(crate) fn config(command: &ConfigCommand, flags: &Flags) -> anyhow::Result<()> {
-    let ConfigCommand::Check { file, json } = command;
-    let file = file.as_ref().or(flags.config());
-    let checked = check(file.map(|file| file.as_path()), flags);
-    if !json {
-        checked?;
-        let name = file.map_or_else(
-            || "the environment".to_owned(),
-            |file| file.display().to_string(),
-        );
-        println!("{name} can be used");
-        return Ok(());
-    }
-    let error = checked.as_ref().err().map(ToString::to_string);
-    println!("{}", json!({"usable": error.is_none(), "error": error}));
-    Ok(checked?)
-}
-
-fn check(file: Option<&Path>, flags: &Flags) -> Result<(), StartError> {
-    let settings = flags.settings_of(file)?;
-    settings.into_config()?.check_files()
-}
+use crate::flags::TokenOptions;
 
 pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
     let tokens = options.tokens.as_deref();

@@ -6,16 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sealsum_protocol::OperatorKey;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::access::{Rates, Tokens};
+use crate::access::Rates;
 use crate::address::EnclaveAddress;
 use crate::enclave_link::Patience;
-use crate::parent::StartError;
 use crate::round::Gathering;
 use crate::settings::SettingsError;
-use crate::storage::{StorageError, StorageSettings};
-use crate::tls;
+use crate::storage::StorageSettings;
 
 /// A parent's configuration.
 #[derive(Clone, Debug)]
@@ -38,41 +36,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the certificates, keys and tokens that it names, and looks at the data folder;
-    /// changes nothing.
-    ///
-    /// # Errors
-    /// [`StartError`], as a start with it would give.
-    pub fn check_files(&self) -> Result<(), StartError> {
-        self.check()?;
-        for (section, listener) in [
-            ("clients", Some(&self.clients)),
-            ("operator", self.operator.as_ref()),
-        ] {
-            let Some(listener) = listener else { continue };
-            if let Some(files) = &listener.tls {
-                tls::read(files).map_err(|error| StartError::Tls { section, error })?;
-            }
-            if let Some(path) = &listener.tokens {
-                Tokens::read(path)?;
-            }
-        }
-        self.storage.check()?;
-        let Some(folder) = self.storage.folder() else {
-            return Ok(());
-        };
-        match folder.metadata() {
-            Ok(found) if !found.is_dir() => Err(StorageError::Io {
-                action: "use",
-                path: folder.to_owned(),
-                source: std::io::ErrorKind::NotADirectory.into(),
-            }
-            .into()),
-            // What is not there is made.
-            _ => Ok(()),
-        }
-    }
-
     /// Errs if strangers would be let in where only the operator should be.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         if let Some(operator) = &self.operator
@@ -142,7 +105,7 @@ pub struct TlsFiles {
 
 /// What a parent that is asked to end does with the rounds that collect. One that is
 /// releasing goes on in either case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OnShutdown {
     /// Abort them and store the abort receipts: nobody's contribution hangs in the air.

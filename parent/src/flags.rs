@@ -1,10 +1,16 @@
 //! The command line. A flag goes over the environment, the environment over the file.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
-use sealsum_parent::{EnclaveAddress, Layer, OnShutdown, Settings, SettingsError, read_settings};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Id, Parser, Subcommand};
+use sealsum_parent::{
+    EnclaveAddress, Layer, OnShutdown, Origin, Settings, SettingsError, check_variables,
+    read_settings,
+};
 use sealsum_protocol::OperatorKey;
 
 /// The untrusted host of a Sealsum enclave: admits uploads, stores, relays, publishes.
@@ -15,6 +21,27 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) flags: Flags,
+}
+
+impl Arguments {
+    /// Those of this process; ends it if they can't be taken.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        arguments.flags.note_sources(&matches);
+        let below = matches
+            .subcommand()
+            .and_then(|(_, below)| below.subcommand());
+        if let (Some(Command::Config(command)), Some((_, below))) = (&mut arguments.command, below)
+        {
+            let target = match command {
+                ConfigCommand::Check(options) => &mut options.target,
+                ConfigCommand::Show(options) => &mut options.target,
+            };
+            target.flags.note_sources(below);
+        }
+        arguments
+    }
 }
 
 #[derive(Subcommand)]
@@ -32,16 +59,50 @@ pub(crate) enum Command {
 
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say whether a start would take the file: its keys and values, and the certificates, keys and
-    /// tokens that it names. Nothing is changed, nothing is connected.
+    /// Say whether a start would succeed, point by point: keys and values, addresses, certificates and
+    /// keys, tokens, the data folder. Nothing is changed, nobody is connected to.
     #[command(after_help = CHECK_EXAMPLE)]
-    Check {
-        /// The file; without it SEALSUM_CONFIG
-        file: Option<PathBuf>,
-        /// Print the result as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Check(CheckOptions),
+    /// Print every setting in force, and where it is from: the default, a line of the file, a
+    /// variable or a flag.
+    #[command(after_help = SHOW_EXAMPLE)]
+    Show(ShowOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// A parent runs with it already: do not ask whether addresses and data folder are free
+    #[arg(long)]
+    pub(crate) running: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ShowOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Print the settings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a start would be given.
+#[derive(Args)]
+pub(crate) struct Target {
+    /// The file; without it --config, or SEALSUM_CONFIG
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
+
+impl Target {
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.flags.config.as_deref())
+    }
 }
 
 #[derive(Args)]
@@ -100,6 +161,9 @@ pub(crate) struct Flags {
     /// rounds are lost.
     #[arg(long, env = "SEALSUM_LOST_AFTER_S", value_name = "N")]
     lost_after_s: Option<u32>,
+    /// Which of these are from a variable, by their names in it.
+    #[arg(skip)]
+    from_variables: BTreeSet<String>,
 }
 
 impl Flags {
@@ -109,17 +173,53 @@ impl Flags {
     }
 
     pub(crate) fn settings_of(&self, file: Option<&Path>) -> Result<Settings, SettingsError> {
-        // A name or value that is no Unicode stands for no key.
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            Layer::environment(&name.into_string().ok()?, &value.into_string().ok()?)
-        });
-        read_settings(file, variables.chain(self.layers()))
+        read_settings(file, self.layers()?)
     }
 
-    fn layers(&self) -> Vec<Layer> {
+    /// What goes over the file, the last on top.
+    pub(crate) fn layers(&self) -> Result<Vec<Layer>, SettingsError> {
+        // A name that is no Unicode stands for no key.
+        let text = |(name, value): (OsString, _)| Some((name.into_string().ok()?, value));
+        let variables: Vec<(String, OsString)> = std::env::vars_os().filter_map(text).collect();
+        let flags = Arguments::command();
+        let flags = flags.get_arguments().filter_map(|flag| flag.get_env());
+        let flags: Vec<_> = flags
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        check_variables(variables.iter().map(|(name, _)| name.clone()), &flags)?;
         let mut layers = Vec::new();
-        let mut put = |flag, key, value: Option<toml::Value>| {
-            layers.extend(value.map(|value| Layer::flag(flag, key, value)));
+        for (name, value) in variables {
+            match value.into_string() {
+                Ok(value) => layers.extend(Layer::environment(&name, &value)),
+                Err(_) if Layer::environment(&name, "").is_some() => {
+                    return Err(SettingsError::NoText(name));
+                }
+                Err(_) => {}
+            }
+        }
+        layers.extend(self.flags());
+        Ok(layers)
+    }
+
+    fn note_sources(&mut self, matches: &ArgMatches) {
+        let from_variable =
+            |id: &&Id| matches.value_source(id.as_str()) == Some(ValueSource::EnvVariable);
+        let ids = matches.ids().filter(from_variable);
+        self.from_variables = ids.map(|id| variable(id.as_str())).collect();
+    }
+
+    fn flags(&self) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        let mut put = |flag: &'static str, key, value: Option<toml::Value>| {
+            layers.extend(value.map(|value| {
+                let layer = Layer::flag(flag, key, value);
+                let variable = variable(flag.trim_start_matches('-'));
+                if !self.from_variables.contains(&variable) {
+                    return layer;
+                }
+                let origin = Origin::Environment(variable);
+                Layer { origin, ..layer }
+            }));
         };
         let text = |value: &dyn ToString| toml::Value::String(value.to_string());
         let path = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
@@ -159,11 +259,11 @@ impl Flags {
         );
         layers
     }
+}
 
-    /// The file that is checked when none is named.
-    pub(crate) const fn config(&self) -> Option<&PathBuf> {
-        self.config.as_ref()
-    }
+/// The variable that stands for a flag.
+fn variable(flag: &str) -> String {
+    format!("SEALSUM_{}", flag.replace('-', "_").to_ascii_uppercase())
 }
 
 const EXAMPLE: &str = "\
@@ -180,8 +280,16 @@ Exit codes: 0 ended as asked, 1 failed, 2 an address, folder, file or flag can't
 const CHECK_EXAMPLE: &str = "\
 Example:
   sealsum-parent config check sealsum-parent.toml
+  sealsum-parent config check sealsum-parent.toml --running --json
 
-Exit codes: 0 it can be used, 2 it can't, and why.";
+Variables and flags count as they do for a start. Exit codes: 0 it can be used, 2 it can't, and why.";
+
+const SHOW_EXAMPLE: &str = "\
+Example:
+  sealsum-parent config show sealsum-parent.toml
+
+Variables and flags count as they do for a start. Of secrets the names of their files are printed,
+of a database's URL nothing.";
 
 const TOKEN_EXAMPLE: &str = "\
 Example:
@@ -190,3 +298,6 @@ Example:
 Without --out the token is printed, once. The file of tokens is the one that operator.tokens or
 clients.tokens names; it holds digests alone, and a running parent reads it again within seconds.
 A token is withdrawn by removing its line.";
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod offer;
 mod parent;
 mod presum;
 mod problem;
+mod rehearsal;
 mod reload;
 mod round;
 mod rounds;
@@ -37,11 +38,13 @@ pub use enclave_link::{LinkError, Patience};
 pub use parent::{Parent, StartError};
 pub use presum::{MaskedSum, sum as sum_uploads};
 pub use problem::Problem;
+pub use rehearsal::{Finding, Running};
 pub use round::{Gathering, Round, RoundError};
 pub use rounds::Rounds;
 pub use schedule::{ClosingRule, Opens, ScheduleError};
 pub use settings::{
-    Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, read as read_settings,
+    Layer, LogFormat, LogSettings, Origin, Settings, SettingsError, Shown, check_variables,
+    read as read_settings,
 };
 pub use storage::{
     Blob, BlobReader, BlobWriter, Embedded, Holder, Pending, Record, Shared, Storage, StorageError,

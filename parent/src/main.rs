@@ -13,17 +13,17 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sealsum_parent::{Config, LogSettings, Parent, SettingsError, StartError, TokenError};
 use tokio::signal::unix::{SignalKind, signal};
 
+use chores::config::Unusable;
 use flags::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let done = match &arguments.command {
-        Some(Command::Config(command)) => chores::config(command, &arguments.flags),
+        Some(Command::Config(command)) => chores::config::config(command),
         Some(Command::Token(options)) => chores::token(options),
         Some(Command::Openapi) => chores::openapi(),
         None => start(&arguments),
@@ -43,7 +43,10 @@ fn main() -> ExitCode {
 }
 
 fn is_unusable(error: &anyhow::Error) -> bool {
-    error.is::<StartError>() || error.is::<SettingsError>() || error.is::<TokenError>()
+    error.is::<StartError>()
+        || error.is::<SettingsError>()
+        || error.is::<TokenError>()
+        || error.is::<Unusable>()
 }
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {

@@ -4,23 +4,28 @@
 //! is an error: a misspelt limit is no limit.
 
 mod error;
+mod keys;
 mod layers;
+mod shown;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 pub use error::SettingsError;
 pub use layers::{Layer, Origin, read};
+pub use shown::Shown;
+pub use variables::check_variables;
 
 use crate::config::{Config, Limits, Listener, OnShutdown, TlsFiles};
 use crate::storage::StorageSettings;
 
 /// Everything that can be set, in the sections of the file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     on_shutdown: OnShutdown,
@@ -34,7 +39,7 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct EnclaveSettings {
     address: Option<String>,
@@ -43,7 +48,7 @@ struct EnclaveSettings {
     lost_after_seconds: Option<u64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListenerSettings {
     listen: Option<SocketAddr>,
@@ -52,7 +57,7 @@ struct ListenerSettings {
 }
 
 /// Each by itself, so that the environment may set one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct TlsSettings {
     certificate: Option<PathBuf>,
@@ -73,7 +78,7 @@ impl TlsSettings {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct OperatorSettings {
     listen: Option<SocketAddr>,
@@ -83,13 +88,13 @@ struct OperatorSettings {
     keys: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct RoundSettings {
     keep_days: Option<u64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct LimitSettings {
     masked_update_mib: Option<u64>,
@@ -103,7 +108,7 @@ struct LimitSettings {
 }
 
 /// `[log]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
     /// How lines are written.
@@ -124,7 +129,7 @@ impl LogSettings {
 }
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.

@@ -28,6 +28,19 @@ pub enum SettingsError {
         /// What is wrong, with line and column if it is a file.
         detail: String,
     },
+    /// A variable that was meant to be another one.
+    #[error(
+        "the environment variable {name} stands for no setting; did you mean {nearest}? Rename it, or unset it"
+    )]
+    Variable {
+        /// Its name.
+        name: String,
+        /// The name that is nearest.
+        nearest: String,
+    },
+    /// A variable whose value is no text.
+    #[error("the value of the environment variable {0} is no text in UTF-8")]
+    NoText(String),
     /// Nothing can be assumed for this one.
     #[error("{key} is not set: give it in the file, or {flag}, for instance {example}")]
     Missing {

@@ -14,6 +14,8 @@ use super::{Settings, SettingsError};
 pub enum Origin {
     /// The configuration file.
     File(PathBuf),
+    /// A line of the configuration file.
+    Line(PathBuf, usize),
     /// A variable of the environment.
     Environment(String),
     /// A flag of the command line.
@@ -24,6 +26,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
+            Self::Line(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "the environment variable {name}"),
             Self::Flag(name) => write!(f, "{name}"),
         }

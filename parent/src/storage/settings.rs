@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::shared::SharedSettings;
 use super::{Embedded, Shared, Storage, StorageError, Whereabouts, blocking};
 
 /// The section `storage`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageSettings {
     kind: Kind,
@@ -41,7 +41,7 @@ pub struct StorageSettings {
     lease_seconds: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     /// One parent, one folder.
@@ -59,6 +59,12 @@ pub(super) struct DatabaseUrl(pub(super) String);
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseUrl(..)")
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(not shown)")
     }
 }
 
@@ -82,6 +88,34 @@ impl StorageSettings {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.kind == Kind::Shared
+    }
+
+    /// With the defaults.
+    pub(crate) fn filled(self) -> Self {
+        let lease = self.lease_seconds.unwrap_or(LEASE_SECONDS);
+        Self {
+            lease_seconds: self.is_shared().then_some(lease),
+            ..self
+        }
+    }
+
+    /// Files of secrets and certificates that it names, each with its key.
+    pub(crate) fn files(&self) -> Vec<(&'static str, &Path)> {
+        let files = [
+            ("database_password_file", &self.database_password_file),
+            ("access_key_id_file", &self.access_key_id_file),
+            ("secret_access_key_file", &self.secret_access_key_file),
+            ("authority", &self.authority),
+        ];
+        let named = files.into_iter();
+        named
+            .filter_map(|(key, path)| Some((key, path.as_deref()?)))
+            .collect()
+    }
+
+    /// The folder for blobs on their way.
+    pub(crate) fn spool(&self) -> Option<&Path> {
+        self.spool.as_deref()
     }
 
     /// Opens it.

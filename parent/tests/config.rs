@@ -1,0 +1,344 @@
+//! `sealsum-parent config`, and variables that stand for nothing: what an operator is told before a
+//! start, by the program itself.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A folder to be in, and a file of settings there.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    /// Free addresses, a folder that is not there yet.
+    fn new() -> Self {
+        let desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        desk.write("parent.toml", &settings(""));
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealsum-parent"));
+        command.args(line.split(' ')).current_dir(self.path());
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// Exit code, and the JSON on stdout.
+    fn json(&self, line: &str) -> (Option<i32>, Value) {
+        let ended = self.run(&format!("{line} --json"));
+        let json = serde_json::from_slice(&ended.stdout).unwrap();
+        (ended.status.code(), json)
+    }
+
+    /// The one point that fails, and its words.
+    fn failure(&self, line: &str) -> (String, String) {
+        let (code, json) = self.json(line);
+        assert_eq!(
+            (code, &json["usable"]),
+            (Some(2), &Value::Bool(false)),
+            "{json}"
+        );
+        let points = json["points"].as_array().unwrap();
+        let failed: Vec<_> = points.iter().filter(|it| it["ok"] == false).collect();
+        let [failed] = failed[..] else {
+            panic!("{json}");
+        };
+        assert_eq!(json["error"], failed["said"]);
+        let text = |key: &str| failed[key].as_str().unwrap().to_owned();
+        (text("setting"), text("said"))
+    }
+}
+
+fn settings(more: &str) -> String {
+    format!(
+        "[enclave]\naddress = \"tcp:127.0.0.1:1\"\n[storage]\nfolder = \"data\"\n[clients]\nlisten = \"127.0.0.1:0\"\n{more}"
+    )
+}
+
+/// What the programs of this test run in has of its own.
+fn said(ended: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    text(&ended.stdout) + &text(&ended.stderr)
+}
+
+#[test]
+fn a_check_names_each_point_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let ended = desk.run("config check parent.toml");
+    let text = said(&ended);
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    for line in [
+        "ok    enclave.address: tcp:127.0.0.1:1 is not asked",
+        "ok    clients.listen: 127.0.0.1:0 is free",
+        "ok    storage.folder: data is made at the start",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert_eq!(text.lines().last(), Some("parent.toml can be used"));
+    assert!(!desk.path().join("data").exists());
+    let (code, json) = desk.json("config check parent.toml");
+    assert_eq!((code, &json["usable"]), (Some(0), &Value::Bool(true)));
+    assert!(json["error"].is_null());
+}
+
+#[test]
+fn an_address_that_is_taken_fails_unless_a_parent_runs_with_it() {
+    let desk = Desk::new();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let line = format!("config check parent.toml --listen {address}");
+    let (setting, said) = desk.failure(&line);
+    assert_eq!(setting, "clients.listen");
+    assert!(
+        said.contains(&address) && said.contains("another address"),
+        "{said}"
+    );
+    assert_eq!(desk.json(&format!("{line} --running")).0, Some(0));
+    drop(holder);
+    assert_eq!(desk.json(&line).0, Some(0));
+}
+
+#[test]
+fn a_data_folder_that_is_anothers_or_none_fails() {
+    let desk = Desk::new();
+    let line = "config check parent.toml";
+    let data = desk.path().join("data");
+    fs::create_dir(&data).unwrap();
+    assert_eq!(desk.json(line).0, Some(0));
+    assert_eq!(
+        fs::read_dir(&data).unwrap().count(),
+        0,
+        "something was made"
+    );
+    let lock = File::create(data.join("lock")).unwrap();
+    assert_eq!(desk.json(line).0, Some(0));
+    lock.try_lock().unwrap();
+    let (setting, said) = desk.failure(line);
+    assert_eq!(setting, "storage.folder");
+    assert!(said.contains("another parent uses"), "{said}");
+    assert_eq!(desk.json(&format!("{line} --running")).0, Some(0));
+    drop(lock);
+    assert_eq!(desk.json(line).0, Some(0));
+
+    fs::remove_dir_all(&data).unwrap();
+    desk.write("data", "a file");
+    let (setting, said) = desk.failure(line);
+    assert_eq!(setting, "storage.folder");
+    assert!(
+        said.contains("data") && said.contains("not a directory"),
+        "{said}"
+    );
+    // Nor can one be made below it.
+    let (_, said) = desk.failure(&format!("{line} --data data/below"));
+    assert!(said.contains("not a directory"), "{said}");
+}
+
+#[test]
+fn certificates_and_tokens_are_looked_at_and_all_that_fails_is_told() {
+    let desk = Desk::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    desk.write("own.pem", &made.cert.pem());
+    desk.write("own.key", &made.signing_key.serialize_pem());
+    desk.write("other.key", &other.signing_key.serialize_pem());
+    let tls = |key: &str| {
+        settings(&format!(
+            "tokens = \"tokens\"\ntls = {{ certificate = \"own.pem\", key = \"{key}\" }}\n"
+        ))
+    };
+    desk.write("parent.toml", &tls("own.key"));
+    let (setting, said) = desk.failure("config check parent.toml");
+    assert_eq!(setting, "clients.tokens");
+    assert!(said.contains("can't read the tokens"), "{said}");
+    desk.run("token clinic --role client --tokens tokens --out clinic.token");
+    let ended = desk.run("config check parent.toml");
+    let text = self::said(&ended);
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    assert!(text.contains("own.pem goes with its key, for "), "{text}");
+    assert!(!text.contains("PRIVATE"), "{text}");
+
+    desk.write("parent.toml", &tls("other.key"));
+    let (setting, said) = desk.failure("config check parent.toml");
+    assert_eq!(setting, "clients.tls");
+    assert!(said.contains("own.pem"), "{said}");
+    // One that fails hides no other.
+    fs::remove_file(desk.path().join("tokens")).unwrap();
+    let ended = desk.run("config check parent.toml");
+    let text = self::said(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{text}");
+    assert_eq!(text.matches("FAILS ").count(), 2, "{text}");
+    assert!(
+        text.contains("parent.toml can't be used: 2 of 5 points"),
+        "{text}"
+    );
+}
+
+#[test]
+fn settings_that_are_none_fail_in_json_as_well() {
+    let desk = Desk::new();
+    desk.write("parent.toml", &settings("[limits]\nconections = 1\n"));
+    let (code, json) = desk.json("config check parent.toml");
+    assert_eq!((code, &json["usable"]), (Some(2), &Value::Bool(false)));
+    let error = json["error"].as_str().unwrap();
+    assert!(
+        error.contains("line 8") && error.contains("conections"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_setting_in_force_is_shown_with_where_it_is_from() {
+    let desk = Desk::new();
+    desk.write(
+        "parent.toml",
+        &settings("tokens = \"tokens\"\n[limits]\nconnections = 7\nhead_seconds = 3\n"),
+    );
+    let show = |more: &str| {
+        let mut command = desk.command(&format!("config show parent.toml --json{more}"));
+        command
+            .env("SEALSUM__LIMITS__CONNECTIONS", "8")
+            .env("SEALSUM__OPERATOR__LISTEN", "127.0.0.1:0")
+            .env("SEALSUM_ENCLAVE", "tcp:127.0.0.1:2")
+            .env_remove("RUST_LOG");
+        let ended = command.output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
+        let json: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        json["settings"].as_array().unwrap().clone()
+    };
+    let all = show(" --lost-after-s 60");
+    let find = |key: &str| {
+        let found = all.iter().find(|it| it["key"] == key);
+        let found = found.unwrap_or_else(|| panic!("{key} is not shown"));
+        let origin = found["origin"].as_str().unwrap().to_owned();
+        (found["value"].to_string(), origin)
+    };
+    for (key, value, origin) in [
+        (
+            "enclave.address",
+            "\"tcp:127.0.0.1:2\"",
+            "the environment variable SEALSUM_ENCLAVE",
+        ),
+        ("enclave.lost_after_seconds", "60", "--lost-after-s"),
+        ("storage.folder", "\"data\"", "parent.toml:4"),
+        ("clients.listen", "\"127.0.0.1:0\"", "parent.toml:6"),
+        ("clients.tokens", "\"tokens\"", "parent.toml:7"),
+        ("clients.tls", "null", "default"),
+        (
+            "limits.connections",
+            "8",
+            "the environment variable SEALSUM__LIMITS__CONNECTIONS",
+        ),
+        ("limits.head_seconds", "3", "parent.toml:10"),
+        ("limits.body_piece_seconds", "30", "default"),
+        ("limits.masked_update_mib", "8192", "default"),
+        ("rounds.keep_days", "null", "default"),
+        ("on_shutdown", "\"abort\"", "default"),
+        ("log.filter", "\"info\"", "default"),
+    ] {
+        assert_eq!(find(key), (value.to_owned(), origin.to_owned()), "{key}");
+    }
+    // As text it says the same.
+    let ended = desk.run("config show parent.toml");
+    let text = said(&ended);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("limits.head_seconds = 3 "));
+    assert!(line.unwrap().ends_with("# parent.toml:10"), "{text}");
+    assert!(text.contains("# rounds.keep_days is not set"), "{text}");
+}
+
+#[test]
+fn of_a_database_s_url_nothing_is_shown() {
+    let desk = Desk::new();
+    desk.write(
+        "parent.toml",
+        "[enclave]\naddress = \"tcp:127.0.0.1:1\"\n[storage]\nkind = \"shared\"\ndatabase = \"postgresql://sealsum:hidden@db.example/sealsum\"\ndatabase_password_file = \"password\"\nbucket = \"s3://rounds\"\nadvertise = \"https://one.example\"\nspool = \"spool\"\n",
+    );
+    desk.write("password", "hidden too");
+    for line in ["config show parent.toml", "config show parent.toml --json"] {
+        let ended = desk.run(line);
+        let text = said(&ended);
+        assert_eq!(ended.status.code(), Some(0), "{text}");
+        assert!(
+            text.contains("storage.database") && !text.contains("hidden"),
+            "{text}"
+        );
+        assert!(text.contains("password"), "{text}");
+        assert!(text.contains("storage.lease_seconds"), "{text}");
+    }
+    fs::remove_file(desk.path().join("password")).unwrap();
+    let (setting, said) = desk.failure("config check parent.toml");
+    assert_eq!(setting, "storage.database_password_file");
+    assert!(said.contains("password"), "{said}");
+}
+
+#[test]
+fn a_misspelt_variable_ends_a_start_and_others_variables_do_not() {
+    let desk = Desk::new();
+    for (name, meant) in [
+        ("SEALSUM_LISTENN", "did you mean SEALSUM_LISTEN?"),
+        (
+            "SEALSUM_MAX_UPDATE_MB",
+            "did you mean SEALSUM_MAX_UPDATE_MIB?",
+        ),
+        (
+            "SEALSUM__ACESS__TOKENS",
+            "did you mean SEALSUM__CLIENTS__TOKENS?",
+        ),
+    ] {
+        // A start, which would go on for ever, and the check before it.
+        for line in ["--config parent.toml", "config check parent.toml"] {
+            let ended = desk
+                .command(line)
+                .env(name, "127.0.0.1:0")
+                .output()
+                .unwrap();
+            let text = said(&ended);
+            assert_eq!(ended.status.code(), Some(2), "{text}");
+            assert!(text.contains(name) && text.contains(meant), "{text}");
+        }
+    }
+    let mut command = desk.command("config check parent.toml");
+    command.envs([
+        ("SEALSUM_PARENT_KEY", "client.key"),
+        ("SEALSUM_PARENT_TOKEN_FILE", "client.token"),
+        ("SEALSUM_CUT_SEEDS", "1..2"),
+        ("SEALSUM_TEST_DATABASE", "x"),
+        ("SEALSUM_SERVICE_HOST", "10.0.0.1"),
+        ("SEALSUM_PORT_8480_TCP_ADDR", "10.0.0.1"),
+    ]);
+    let ended = command.output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", said(&ended));
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let desk = Desk::new();
+    let spoilt = std::ffi::OsStr::from_bytes(b"/data/\xff");
+    let mut command = desk.command("config check parent.toml");
+    command.env("SEALSUM__STORAGE__FOLDER", spoilt);
+    let ended = command.output().unwrap();
+    let text = said(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{text}");
+    assert!(text.contains("SEALSUM__STORAGE__FOLDER"), "{text}");
+}
