@@ -63,6 +63,19 @@ impl Page {
         said
     }
 
+    /// The check before a start knows what the one that runs has.
+    fn a_second_start_would_fail(&self) {
+        let mut check = self.command("sealsum-parent config check sealsum-parent.toml --json");
+        let ended = check.output().unwrap();
+        assert_eq!(ended.status.code(), Some(2));
+        let json: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        let points = json["points"].as_array().unwrap().iter();
+        let failed: Vec<_> = points.filter(|it| it["ok"] == false).collect();
+        let settings: Vec<_> = failed.iter().map(|it| it["setting"].as_str()).collect();
+        let held = ["clients.listen", "operator.listen", "storage.folder"];
+        assert_eq!(settings, held.map(Some), "{json}");
+    }
+
     /// Starts each line of a block, and waits until it says that it is ready.
     fn start(&mut self, name: &str) {
         let lines: Vec<String> = self.block(name).lines().map(str::to_owned).collect();
@@ -109,6 +122,14 @@ fn the_page_sets_up_a_parent_that_serves() {
         "{looked}"
     );
     alerts_are_of(&looked);
+    let said = page.run("settings");
+    let of_the_file = said.lines().any(|line| {
+        line.starts_with("limits.requests_per_second_per_address = 500 ")
+            && line.contains("# sealsum-parent.toml:")
+    });
+    assert!(of_the_file, "{said}");
+    assert_eq!(said.lines().last(), Some("sealsum-parent.toml can be used"));
+    page.a_second_start_would_fail();
     let said = page.run("round");
     assert!(said.contains("collecting"), "{said}");
     assert!(
@@ -161,5 +182,23 @@ fn the_unit_starts_what_there_is() {
             .output()
             .unwrap();
         assert!(help.status.success(), "{line}");
+    }
+}
+
+#[test]
+fn the_page_packs_completions_and_manual_pages() {
+    let page = Page::open();
+    page.run("package");
+    let share = page.folder.path().join("share");
+    for path in [
+        "man/man1/sealsum-parent-config-check.1",
+        "man/man1/sealsum-contribute.1",
+        "man/man1/sealsum-attest.1",
+        "bash-completion/completions/sealsum-parent",
+        "zsh/site-functions/_sealsum-parent",
+        "fish/vendor_completions.d/sealsum-parent.fish",
+    ] {
+        let written = fs::metadata(share.join(path));
+        assert!(written.is_ok_and(|it| it.len() > 500), "{path}");
     }
 }

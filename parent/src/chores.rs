@@ -2,6 +2,7 @@
 //! its interface.
 
 pub(crate) mod config;
+pub(crate) mod shell;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Id, Parser, Subcommand};
+use clap_complete::Shell;
 use sealsum_parent::{
     EnclaveAddress, Layer, OnShutdown, Origin, Settings, SettingsError, check_variables,
     read_settings,
@@ -55,6 +56,31 @@ pub(crate) enum Command {
     /// Print the HTTP interface in OpenAPI, as /openapi.json serves it.
     #[command(after_help = "Example:\n  sealsum-parent openapi > openapi.json")]
     Openapi,
+    /// Write a completion script for a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions(CompletionOptions),
+    /// Write the manual pages.
+    #[command(after_help = "Example:\n  sealsum-parent man --out man1")]
+    Man(ManOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionOptions {
+    /// The shell
+    pub(crate) shell: Shell,
+    /// Print the script as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ManOptions {
+    /// Write every page into this folder; without it, the program's own page goes to stdout
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]
@@ -290,6 +316,12 @@ Example:
 
 Variables and flags count as they do for a start. Of secrets the names of their files are printed,
 of a database's URL nothing.";
+
+const COMPLETIONS_EXAMPLE: &str = "\
+Example, for bash:
+  sealsum-parent completions bash
+writes the script to standard output; put it where the shell looks for it, such as
+~/.local/share/bash-completion/completions/sealsum-parent.";
 
 const TOKEN_EXAMPLE: &str = "\
 Example:

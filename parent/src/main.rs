@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Some(Command::Config(command)) => chores::config::config(command),
         Some(Command::Token(options)) => chores::token(options),
         Some(Command::Openapi) => chores::openapi(),
+        Some(Command::Completions(options)) => chores::shell::completions(options),
+        Some(Command::Man(options)) => chores::shell::man(options),
         None => start(&arguments),
     };
     match done {

@@ -4,7 +4,9 @@ use super::*;
 fn examples(command: &mut clap::Command, found: &mut Vec<String>) {
     let help = command.render_long_help().to_string();
     let lines = help.lines().map(str::trim);
-    let lines = lines.filter(|line| line.starts_with("sealsum-parent "));
+    // A line of usage is no example.
+    let is_one = |line: &&str| line.starts_with("sealsum-parent ") && !line.contains('<');
+    let lines = lines.filter(is_one);
     found.extend(lines.map(str::to_owned));
     command
         .get_subcommands_mut()
@@ -49,7 +51,9 @@ fn every_command_that_does_something_has_an_example() {
 fn each_flag_s_variable_is_named_after_it() {
     let command = Arguments::command();
     let flags: Vec<_> = command.get_arguments().collect();
-    let with_variables = flags.iter().filter_map(|flag| Some((flag, flag.get_env()?)));
+    let with_variables = flags
+        .iter()
+        .filter_map(|flag| Some((flag, flag.get_env()?)));
     let mut count = 0;
     for (flag, name) in with_variables {
         assert_eq!(name.to_str(), Some(&*variable(flag.get_long().unwrap())));
