@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
-use tokio::task::JoinSet;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -232,17 +231,7 @@ impl Rounds {
     pub(crate) async fn discard_uploads(&self, round: &Round) {
         self.kept_uploads.forget(round.id());
         let discard = async {
-            let mut removing = JoinSet::new();
-            for client in self.storage.uploads(round.id()).await? {
-                if removing.len() >= REMOVED_AT_ONCE {
-                    removed(removing.join_next().await)?;
-                }
-                let (storage, id) = (Arc::clone(&self.storage), round.id());
-                removing.spawn(async move { storage.remove_blob(id, Blob::Upload(client)).await });
-            }
-            while !removing.is_empty() {
-                removed(removing.join_next().await)?;
-            }
+            self.storage.remove_uploads(round.id()).await?;
             self.storage
                 .remove_blob(round.id(), Blob::MaskedSum)
                 .await?;
@@ -282,17 +271,3 @@ impl Rounds {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-fn removed(
-    done: Option<Result<Result<(), StorageError>, tokio::task::JoinError>>,
-) -> Result<(), StorageError> {
-    match done {
-        Some(Ok(removed)) => removed,
-        // A panic is logged where it happened; what it left costs space.
-        Some(Err(_)) | None => Ok(()),
-    }
-}
-
-/// Uploads removed at a time: each waits for the disk, and a disk serves many who wait at once.
-/// One after the other, a cohort of thousands keeps whoever closes waiting for half a minute.
-const REMOVED_AT_ONCE: usize = 64;

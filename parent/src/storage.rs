@@ -70,6 +70,9 @@ pub trait Storage: Send + Sync {
     /// Removes a blob, if it is there.
     fn remove_blob(&self, round: RoundId, blob: Blob) -> Pending<'_, ()>;
 
+    /// Removes all uploads of a round, if there are any. Cut short, it leaves some.
+    fn remove_uploads(&self, round: RoundId) -> Pending<'_, ()>;
+
     /// Removes all blobs and records of a round, if there are any. Cut short, it leaves the state or
     /// nothing: records go last and at once.
     fn remove_round(&self, round: RoundId) -> Pending<'_, ()>;

@@ -250,6 +250,10 @@ impl Storage for Forgetful {
         self.0.remove_blob(round, blob)
     }
 
+    fn remove_uploads(&self, round: RoundId) -> Pending<'_, ()> {
+        self.0.remove_uploads(round)
+    }
+
     fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
         self.0.remove_round(round)
     }

@@ -107,6 +107,10 @@ impl Storage for Embedded {
         Box::pin(self.0.remove_blob(round, blob))
     }
 
+    fn remove_uploads(&self, round: RoundId) -> Pending<'_, ()> {
+        Box::pin(self.0.remove_uploads(round))
+    }
+
     fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
         Box::pin(async move {
             self.0.remove_blobs(round).await?;

@@ -138,6 +138,14 @@ impl Storage for Shared {
         })
     }
 
+    fn remove_uploads(&self, round: RoundId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let token = self.0.leases.token(round)?;
+            let removed = names::remove_uploads(&self.0.database, round, token).await?;
+            self.0.leases.still_held(round, token, removed)
+        })
+    }
+
     fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
         Box::pin(async move {
             let token = self.0.leases.token(round)?;

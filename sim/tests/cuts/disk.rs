@@ -263,6 +263,15 @@ impl Storage for SimDisk {
         self.change((round, Name::Blob(blob)), None)
     }
 
+    fn remove_uploads(&self, round: RoundId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            for client in self.uploads(round).await? {
+                self.remove_blob(round, Blob::Upload(client)).await?;
+            }
+            Ok(())
+        })
+    }
+
     fn remove_round(&self, round: RoundId) -> Pending<'_, ()> {
         Box::pin(async move {
             let names: Vec<Name> = {

@@ -86,6 +86,22 @@ impl Opened {
         blocking(move || opened.files.remove(round, blob)).await
     }
 
+    pub(super) async fn remove_uploads(
+        self: &Arc<Self>,
+        round: RoundId,
+    ) -> Result<(), StorageError> {
+        let has_rows = || {
+            let opened = Arc::clone(self);
+            blocking(move || opened.database.has_uploads(round))
+        };
+        while has_rows().await? {
+            let commits = &self.database.commits;
+            commits.change(round, Change::RemoveUploads).await?;
+        }
+        let opened = Arc::clone(self);
+        blocking(move || opened.files.remove_uploads(round)).await
+    }
+
     /// All blobs of the round. Rows go first, as in [`Self::remove_blob`].
     pub(super) async fn remove_blobs(self: &Arc<Self>, round: RoundId) -> Result<(), StorageError> {
         let commits = &self.database.commits;

@@ -11,9 +11,10 @@ use sealsum_protocol::RoundId;
 use tokio::sync::oneshot;
 
 use super::folder::failed;
+use crate::storage::keys::UPLOAD;
 use crate::storage::{Blob, Pending, Record, StorageError};
 
-/// A change of one record, of one small blob, or of all that a round has of either.
+/// A change of one record, of one small blob, or of what a round has of either.
 pub(super) enum Change {
     Put(Record, Vec<u8>),
     Remove(Record),
@@ -21,6 +22,8 @@ pub(super) enum Change {
     RemoveBlob(Blob),
     RemoveRecords,
     RemoveBlobs,
+    /// Of many, the next ones.
+    RemoveUploads,
 }
 
 /// The thread that commits. Dropped, it ends what it took first.
@@ -149,6 +152,12 @@ fn make(transaction: &Transaction<'_>, job: &Job) -> rusqlite::Result<()> {
                 .execute(params![kind, round])?;
             Ok(removed + more)
         }),
+        Change::RemoveUploads => transaction
+            .prepare_cached(
+                "DELETE FROM blobs WHERE rowid IN
+                     (SELECT rowid FROM blobs WHERE round_id = ?1 AND kind = ?2 LIMIT ?3)",
+            )?
+            .execute(params![round, UPLOAD, REMOVED_AT_ONCE]),
         Change::RemoveBlobs => transaction
             .prepare_cached("DELETE FROM blobs WHERE round_id = ?1")?
             .execute(params![round]),
@@ -156,5 +165,7 @@ fn make(transaction: &Transaction<'_>, job: &Job) -> rusqlite::Result<()> {
     .map(drop)
 }
 
+/// Uploads a commit: others wait while they are removed.
+const REMOVED_AT_ONCE: u32 = 1024;
 /// Changes a commit: enough that its fsync is a small part of it.
 const TOGETHER: usize = 1024;

@@ -115,6 +115,14 @@ impl Database {
         })
     }
 
+    pub(super) fn has_uploads(&self, round: RoundId) -> Result<bool, StorageError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM blobs WHERE round_id = ?1 AND kind = ?2")?
+                .exists(params![round.as_bytes(), UPLOAD])
+        })
+    }
+
     /// Clients with a small upload, in order.
     pub(super) fn uploads(&self, round: RoundId) -> Result<Vec<ClientId>, StorageError> {
         self.read(|connection| {

@@ -89,15 +89,27 @@ impl Files {
 
     /// The round's folder with all that is in it; durable when this returns.
     pub(super) fn remove_round(&self, round: RoundId) -> Result<(), StorageError> {
+        self.remove_all(&self.round_path(round))?;
+        // Also if it was not there: a crash may have come before its name's end was durable.
+        sync_folder(&self.root.join(ROUNDS))
+    }
+
+    pub(super) fn remove_uploads(&self, round: RoundId) -> Result<(), StorageError> {
         let path = self.round_path(round);
+        match self.remove_all(&path.join(UPLOADS))? {
+            Some(()) => sync_folder(&path),
+            None => Ok(()),
+        }
+    }
+
+    /// A folder with what is in it, if it is there.
+    fn remove_all(&self, path: &Path) -> Result<Option<()>, StorageError> {
         // Forgotten first: whatever is written there later makes its folder anew.
         self.durable
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|folder| !folder.starts_with(&path));
-        if_there(fs::remove_dir_all(&path)).map_err(failed("remove", &path))?;
-        // Also if it was not there: a crash may have come before its name's end was durable.
-        sync_folder(&self.root.join(ROUNDS))
+            .retain(|folder| !folder.starts_with(path));
+        if_there(fs::remove_dir_all(path)).map_err(failed("remove", path))
     }
 
     /// A synced file's rename, and fsync of the folder: after that, and not before, it is there.

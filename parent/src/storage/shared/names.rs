@@ -148,13 +148,33 @@ pub(super) async fn remove(
     Ok(held.await.map_err(failed(ACTION))?.is_some())
 }
 
-/// As [`remove`], of all that the round has. Its objects are swept.
+/// As [`remove`], of all uploads of the round.
+pub(super) async fn remove_uploads(
+    database: &Database,
+    round: RoundId,
+    token: i64,
+) -> Result<bool, StorageError> {
+    remove_kinds(database, round, token, &[UPLOAD], &[]).await
+}
+
+/// As [`remove`], of all that the round has.
 pub(super) async fn remove_round(
     database: &Database,
     round: RoundId,
     token: i64,
 ) -> Result<bool, StorageError> {
-    const ACTION: &str = "remove a round";
+    remove_kinds(database, round, token, &Blob::KINDS, &Record::KINDS).await
+}
+
+/// Their objects are swept.
+async fn remove_kinds(
+    database: &Database,
+    round: RoundId,
+    token: i64,
+    blobs: &[&str],
+    records: &[&str],
+) -> Result<bool, StorageError> {
+    const ACTION: &str = "remove a round's blobs or records";
     let connection = database.connection(ACTION).await?;
     let held = async {
         let statement = "WITH held AS
@@ -172,7 +192,6 @@ pub(super) async fn remove_round(
                          SELECT 1 FROM held";
         let statement = connection.prepare_cached(statement).await?;
         let round = round.as_bytes().as_slice();
-        let (blobs, records) = (Blob::KINDS.as_slice(), Record::KINDS.as_slice());
         connection
             .query_opt(&statement, &[&round, &token, &blobs, &records])
             .await

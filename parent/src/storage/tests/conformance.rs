@@ -1,10 +1,12 @@
 //! The suite: each case on a round of its own, so that all share one store.
 
+use futures_util::StreamExt as _;
+
 use super::*;
 
 pub(super) async fn conforms(medium: &dyn Medium) {
     let storage = medium.open().await;
-    hold(&*storage, (1..=13).map(round)).await;
+    hold(&*storage, (1..=15).map(round)).await;
     records_are_replaced_whole_and_removed(&*storage).await;
     a_round_is_listed_once_its_state_is_there(&*storage).await;
     a_blob_is_seen_only_after_its_commit(&*storage).await;
@@ -16,6 +18,7 @@ pub(super) async fn conforms(medium: &dyn Medium) {
     a_blob_is_read_whole_while_others_take_its_place(&storage).await;
     many_write_at_once(&storage).await;
     a_round_is_removed_whole_and_alone(&*storage).await;
+    uploads_are_removed_all_and_alone(&*storage).await;
     drop(storage);
     what_was_committed_is_there_when_opened_again(medium).await;
 }
@@ -287,6 +290,52 @@ async fn a_round_is_removed_whole_and_alone(storage: &dyn Storage) {
         let listed = storage.rounds().await.unwrap();
         assert!(!listed.contains(&goes) && listed.contains(&stays));
     }
+}
+
+async fn uploads_are_removed_all_and_alone(storage: &dyn Storage) {
+    let (goes, stays) = (round(14), round(15));
+    storage.remove_uploads(goes).await.unwrap();
+    // Of either kind of length, and small ones by the thousand.
+    let many = (0..1_100_u32).map(|number| {
+        let mut id = [7; 32];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        let bytes = if number < 3 { 50_000 } else { 10 };
+        write_blob(
+            storage,
+            goes,
+            Blob::Upload(ClientId::new(id)),
+            vec![1; bytes],
+        )
+    });
+    futures_util::stream::iter(many)
+        .buffer_unordered(64)
+        .collect::<()>()
+        .await;
+    for round in [goes, stays] {
+        write_blob(storage, round, Blob::Upload(client(1)), vec![2; 9]).await;
+        write_blob(storage, round, Blob::MaskedSum, vec![3; 9]).await;
+        write_blob(storage, round, Blob::Aggregate, vec![4; 40_000]).await;
+        storage.put(round, Record::State, vec![5]).await.unwrap();
+    }
+    assert_eq!(storage.uploads(goes).await.unwrap().len(), 1_101);
+    for _ in 0..2 {
+        storage.remove_uploads(goes).await.unwrap();
+        assert!(storage.uploads(goes).await.unwrap().is_empty());
+        let gone = storage.blob(goes, Blob::Upload(client(1))).await;
+        assert!(gone.unwrap().is_none());
+    }
+    assert_eq!(storage.uploads(stays).await.unwrap(), [client(1)]);
+    for round in [goes, stays] {
+        let sum = read_blob(storage, round, Blob::MaskedSum).await;
+        assert_eq!(sum.unwrap(), [3; 9]);
+        let aggregate = read_blob(storage, round, Blob::Aggregate).await;
+        assert_eq!(aggregate.unwrap(), [4; 40_000]);
+        let state = storage.record(round, Record::State).await.unwrap();
+        assert_eq!(state, Some(vec![5]));
+    }
+    // What comes later is kept again.
+    write_blob(storage, goes, Blob::Upload(client(2)), vec![6; 50_000]).await;
+    assert_eq!(storage.uploads(goes).await.unwrap(), [client(2)]);
 }
 
 async fn what_was_committed_is_there_when_opened_again(medium: &dyn Medium) {
