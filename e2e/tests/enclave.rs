@@ -7,15 +7,14 @@ use std::time::Duration;
 use sealsum_e2e::Target;
 use sealsum_protocol::canonical::encode;
 use sealsum_protocol::frame::Frame;
-use sealsum_protocol::messages::{
-    Attest, Close, Contribute, Message as _, OpenRound, Phase, StageBlock,
-};
+use sealsum_protocol::messages::{Attest, Close, Contribute, Message as _, Phase, StageBlock};
 use sealsum_protocol::{
     Command, Digest, Intake, Noise, Refusal, Reply, RingBits, RoundBinding, RoundParams, RoundTerms,
 };
 use sealsum_testkit::hostile::{flood, forgery, lies};
 use sealsum_testkit::{
-    Link, ScriptedParent, UncheckedClient, client_id, operator, presum, sign, stream, terms,
+    Link, ScriptedParent, UncheckedClient, client_id, open_round, operator, presum, sign, stream,
+    terms,
 };
 
 /// Adversary: a parent that closes below the minimum, forges cohort roots, and
@@ -216,11 +215,9 @@ fn i05_what_a_client_relies_on_is_bound_into_the_key() {
 fn i06_no_honest_sum_wraps() {
     let target = Target::start(&[]);
     let mut link = target.link();
-    let open = Command::OpenRound(Box::new(OpenRound {
-        params: sign(stream()),
-    }));
-    assert!(matches!(link.say(open.clone()), Reply::Opened(_)));
-    let head = encode(&open);
+    let opened = link.say(open_round(sign(stream())));
+    assert!(matches!(opened, Reply::Opened(_)));
+    let head = encode(&open_round(sign(stream())));
     let at = head
         .windows(9)
         .position(|window| window == b"ring_bits")
@@ -273,9 +270,7 @@ fn i07_noise_is_refused_until_it_is_drawn_inside() {
             },
             ..terms(intake)
         };
-        let open = Command::OpenRound(Box::new(OpenRound {
-            params: sign(noisy),
-        }));
+        let open = open_round(sign(noisy));
         assert_eq!(link.refused(open), Refusal::NoiseUnsupported);
     }
 }
@@ -290,14 +285,14 @@ fn i08_memory_is_bounded_whatever_the_parent_sends() {
         dimension: 8 * 1024 * 1024,
         ..stream()
     };
-    let open = Command::OpenRound(Box::new(OpenRound { params: sign(huge) }));
+    let open = open_round(sign(huge));
     assert!(matches!(link.refused(open), Refusal::Memory { .. }));
     let many = RoundTerms {
         max_cohort: 100_000,
         ring_bits: RingBits::new(32).unwrap(),
         ..presum()
     };
-    let open = Command::OpenRound(Box::new(OpenRound { params: sign(many) }));
+    let open = open_round(sign(many));
     assert!(matches!(link.refused(open), Refusal::Memory { .. }));
 
     flood::boasts(&target.enclave.address);

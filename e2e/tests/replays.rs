@@ -8,7 +8,8 @@ use sealsum_protocol::messages::{Close, Phase, Status};
 use sealsum_protocol::{Command, Digest, Intake, Noise, Refusal, Reply, RingBits, RoundTerms};
 use sealsum_testkit::hostile::{Mischief, Spoken, Tape, doubled, lies, shuffled};
 use sealsum_testkit::{
-    Link, ScriptedParent, SocketLink, UncheckedClient, client_id, presum, sign, stream, terms,
+    Link, ScriptedParent, SocketLink, UncheckedClient, client_id, open_round, presum, sign, stream,
+    terms,
 };
 
 const INTAKES: [Intake; 2] = [Intake::Stream, Intake::Presum];
@@ -223,8 +224,7 @@ fn i07_noise_can_not_be_taken_out_of_signed_parameters() {
     });
     for less in [Noise::None, noise(1)] {
         let bent = lies::terms_under_a_true_signature(&noisy, |terms| terms.noise = less);
-        let open = sealsum_protocol::messages::OpenRound { params: bent };
-        let refusal = link.refused(Command::OpenRound(Box::new(open)));
+        let refusal = link.refused(open_round(bent));
         assert_eq!(refusal, Refusal::OperatorSignature);
     }
     // The same change by the operator is another matter.

@@ -149,7 +149,7 @@ impl Session<'_> {
     /// One command and its reply.
     ///
     /// If the session's first command meets a connection that died while idle, it
-    /// is sent again on a fresh one. Every command but `OpenRound` may be repeated.
+    /// is sent again on a fresh one. Every command may be repeated.
     pub(crate) async fn ask(
         &mut self,
         command: &Command,
@@ -169,14 +169,14 @@ impl Session<'_> {
         boundary: &AtomicU64,
     ) -> Result<Answer, LinkError> {
         let frame = command.to_frame(body).encode().map_err(LinkError::Frame)?;
-        let may_repeat = !self.begun && !matches!(command, Command::OpenRound(_));
+        let may_repeat = !self.begun;
         self.begun = true;
         if let Some(stream) = self.connection.take() {
             match self.exchange(stream, &frame, boundary).await {
                 Err(LinkError::Broken(_)) if may_repeat => {}
                 answer => return answer,
             }
-        } else if !may_repeat && !matches!(command, Command::OpenRound(_)) {
+        } else if !may_repeat {
             return Err(LinkError::Broken(io::ErrorKind::NotConnected.into()));
         }
         let stream = self.link.connect().await?;

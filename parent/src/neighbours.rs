@@ -233,8 +233,8 @@ impl Rounds {
             .await?
             .is_none()
         {
-            // A round of the schedule, or what its parent did not end opening.
-            if !self.take_scheduled(round_id).await? {
+            // A round of the schedule, an opening, or a round that an opening did not come to.
+            if !self.take_scheduled(round_id).await? && !self.take_opening(round_id).await? {
                 self.storage.let_go(round_id).await?;
             }
             return Ok(());

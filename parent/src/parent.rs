@@ -28,8 +28,8 @@ pub struct Parent {
     rounds: Arc<Rounds>,
     stop: watch::Sender<()>,
     serving: Vec<JoinHandle<()>>,
-    /// Taking up, watching, the schedule, removing.
-    background: [JoinHandle<()>; 4],
+    /// Taking up, settling openings, watching, the schedule, removing.
+    background: [JoinHandle<()>; 5],
     leasing: JoinHandle<()>,
     shutdown: std::time::Duration,
     on_shutdown: OnShutdown,
@@ -73,6 +73,7 @@ impl Parent {
         ));
         rounds.load().await?;
         rounds.load_schedule().await?;
+        rounds.load_openings().await?;
         rounds.set_loaded();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -86,6 +87,10 @@ impl Parent {
         let resuming = tokio::spawn({
             let rounds = Arc::clone(&rounds);
             async move { rounds.resume().await }
+        });
+        let settling = tokio::spawn({
+            let rounds = Arc::clone(&rounds);
+            async move { rounds.settle_openings().await }
         });
         let watching = tokio::spawn({
             let rounds = Arc::clone(&rounds);
@@ -118,7 +123,7 @@ impl Parent {
             rounds,
             stop,
             serving,
-            background: [resuming, watching, scheduling, removing],
+            background: [resuming, settling, watching, scheduling, removing],
             leasing,
             shutdown: config.limits.shutdown,
             on_shutdown: config.on_shutdown,

@@ -14,12 +14,14 @@ mod recovery;
 mod relay;
 mod release;
 mod removal;
+mod settling;
 mod watch;
 
 pub(crate) use clients::RecentCohorts;
 pub use error::RoundError;
 pub use joining::Gathering;
 pub(crate) use removal::Leaving;
+pub(crate) use settling::Openings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::enclave_link::{Answer, EnclaveLink, LinkError};
 use crate::metrics::Metrics;
 use crate::neighbours::Neighbours;
-use crate::round::{Leaving, RecentCohorts, Round, RoundError, is_over};
+use crate::round::{Leaving, Openings, RecentCohorts, Round, RoundError, is_over};
 use crate::schedule::{Queue, unix_now};
 use crate::storage::{Blob, Record, Storage, StorageError};
 use crate::upload::KeptUploads;
@@ -34,6 +34,8 @@ pub struct Rounds {
     pub(crate) kept_uploads: KeptUploads,
     /// What is to open by itself.
     pub(crate) schedule: Queue,
+    /// What openings that were cut off left behind.
+    pub(crate) openings: Openings,
     /// Who is in rounds that are released.
     pub(crate) recent_cohorts: RecentCohorts,
     pub(crate) neighbours: Neighbours,
@@ -70,6 +72,7 @@ impl Rounds {
             uploads: Arc::new(Semaphore::new(limits.connections)),
             kept_uploads: KeptUploads::default(),
             schedule: Queue::default(),
+            openings: Openings::default(),
             recent_cohorts: RecentCohorts::default(),
             neighbours: Neighbours::default(),
             leaving: Leaving::default(),

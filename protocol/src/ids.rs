@@ -84,6 +84,11 @@ bytes32! {
     ClientId
 }
 bytes32! {
+    /// One opening of a round, however often it is asked for: 32 random bytes of the
+    /// parent's. It is in no binding and proves nothing.
+    OpeningId
+}
+bytes32! {
     /// A client's challenge for fresh evidence; 32 random bytes.
     ClientNonce
 }

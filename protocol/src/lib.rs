@@ -65,7 +65,8 @@ pub use contribution::{ContributionHeader, Credential, CredentialError, MaskedUp
 pub use encapsulation::{Encapsulation, OpenError, SealError};
 pub use fixed::{EncodeError, Encoding, Number};
 pub use ids::{
-    AuthorityKey, ClientId, ClientNonce, Digest, OperatorKey, ReceiptKey, RoundId, TaskName,
+    AuthorityKey, ClientId, ClientNonce, Digest, OpeningId, OperatorKey, ReceiptKey, RoundId,
+    TaskName,
 };
 pub use kem::{KemPrivateKey, KemPublicKey, KemSuite};
 pub use mask::{Mask, MaskSeed};

@@ -6,9 +6,10 @@ use sealsum_protocol::messages::{Close, Contribute, Message as _, OpenRound};
 use sealsum_protocol::receipt::Receipt;
 use sealsum_protocol::{
     AbortReceipt, Acceptance, Admission, AggregationRule, ClientId, Command, Commitment,
-    ContributionHeader, DecodeError, Digest, Intake, KemSuite, Noise, NoncePath, OperatorSigner,
-    ReceiptSigner, Refusal, Reply, RingBits, RoundBinding, RoundEvidence, RoundId, RoundOffer,
-    RoundParams, RoundTerms, Rounding, SignatureError, Signed, SignedRoundParams, VERSION,
+    ContributionHeader, DecodeError, Digest, Intake, KemSuite, Noise, NoncePath, OpeningId,
+    OperatorSigner, ReceiptSigner, Refusal, Reply, RingBits, RoundBinding, RoundEvidence, RoundId,
+    RoundOffer, RoundParams, RoundTerms, Rounding, SignatureError, Signed, SignedRoundParams,
+    VERSION,
 };
 
 fn signed_params() -> SignedRoundParams {
@@ -95,6 +96,7 @@ fn messages() -> Vec<Sample> {
         evidence: vec![1].into(),
     };
     let open = Command::OpenRound(Box::new(OpenRound {
+        opening: OpeningId::new([7; 32]),
         params: signed_params(),
     }));
     let contribute = Command::Contribute(Box::new(Contribute { header: header() }));

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use sealsum_client::BaseModel;
-use sealsum_protocol::messages::OpenRound;
 use sealsum_protocol::{
-    Admission, ClientNonce, Command, Intake, Noise, OperatorSigner, Refusal, Registry,
-    RegistryGrant, Reply, RingBits, RoundBinding, RoundEvidence, RoundParams, RoundTerms,
-    Signature, SignedRoundParams, UnixMillis,
+    Admission, ClientNonce, Intake, Noise, OperatorSigner, Refusal, Registry, RegistryGrant, Reply,
+    RingBits, RoundBinding, RoundEvidence, RoundParams, RoundTerms, Signature, SignedRoundParams,
+    UnixMillis,
 };
-use sealsum_testkit::{Link as _, client_id, operator, terms};
+use sealsum_testkit::{Link as _, client_id, open_round, operator, terms};
 
 use crate::contributing::INSIDERS;
 use crate::counter::attest;
@@ -105,7 +104,7 @@ impl World {
         params: SignedRoundParams,
     ) -> Result<Result<(RoundBinding, Vec<u8>), Refusal>, String> {
         let enclave = &mut self.enclaves[place];
-        match enclave.say(Command::OpenRound(Box::new(OpenRound { params }))) {
+        match enclave.say(open_round(params)) {
             Reply::Opened(opened) => {
                 let binding = opened.binding;
                 let round_id = binding.round_id();

@@ -26,6 +26,6 @@ pub use nsm::{TestClock, TestNsm};
 pub use outcome::{Ends, JudgedRelease, KnownUpload, Told, judge_release, published_sum};
 pub use parent::{Contribution, ScriptedParent};
 pub use rng::SeededRng;
-pub use rounds::{operator, presum, sign, stream, terms};
+pub use rounds::{open_round, operator, presum, sign, stream, terms};
 pub use socket::{SocketLink, guest, guest_once};
 pub use unchecked_client::{UncheckedClient, admission, client_id, client_signer, registry};

@@ -3,7 +3,7 @@
 
 use sealsum_protocol::commitment::CommitmentBuilder;
 use sealsum_protocol::messages::{
-    Abort, Acknowledge, Close, Contribute, Finish, OpenRound, ReleaseBlock, StageBlock,
+    Abort, Acknowledge, Close, Contribute, Finish, ReleaseBlock, StageBlock,
 };
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::receipt::{Acceptance, Receipt};
@@ -12,7 +12,7 @@ use sealsum_protocol::{
     RoundBinding, RoundId, RoundTerms, Signed, fixed,
 };
 
-use crate::{Link, UncheckedClient, sign};
+use crate::{Link, UncheckedClient, open_round, sign};
 
 /// A header and its masked update.
 #[derive(Clone)]
@@ -42,9 +42,7 @@ pub struct ScriptedParent {
 impl ScriptedParent {
     /// Opens a round.
     pub fn open(link: &mut impl Link, terms: RoundTerms) -> Self {
-        match link.say(Command::OpenRound(Box::new(OpenRound {
-            params: sign(terms),
-        }))) {
+        match link.say(open_round(sign(terms))) {
             Reply::Opened(opened) => Self {
                 binding: opened.binding,
                 accepted: Vec::new(),

@@ -1,8 +1,11 @@
 //! Parameters for tests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sealsum_protocol::messages::OpenRound;
 use sealsum_protocol::{
-    Admission, AggregationRule, Digest, Intake, KemSuite, Noise, OperatorSigner, RingBits,
-    RoundParams, RoundTerms, Rounding, SignedRoundParams, VERSION,
+    Admission, AggregationRule, Command, Digest, Intake, KemSuite, Noise, OpeningId,
+    OperatorSigner, RingBits, RoundParams, RoundTerms, Rounding, SignedRoundParams, VERSION,
 };
 
 /// The operator of every test round.
@@ -55,4 +58,20 @@ pub fn presum() -> RoundTerms {
 #[must_use]
 pub fn sign(terms: RoundTerms) -> SignedRoundParams {
     RoundParams::new(terms).unwrap().sign(&operator()).unwrap()
+}
+
+/// Opens a round of its own: no other command of this process is of the same opening.
+#[must_use]
+pub fn open_round(params: SignedRoundParams) -> Command {
+    static OPENINGS: AtomicU64 = AtomicU64::new(0);
+    let number = OPENINGS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let mut opening = [0xff; 32];
+    opening
+        .iter_mut()
+        .zip(number)
+        .for_each(|(to, from)| *to = from);
+    Command::OpenRound(Box::new(OpenRound {
+        opening: OpeningId::new(opening),
+        params,
+    }))
 }

@@ -7,7 +7,7 @@ use sealsum_protocol::messages::{
     Attest, ContributeMany, Description, Evidence, HEADERS_LIMIT, OpenRound, Opened, ReleaseBlock,
     RoundStatus, StageBlock, Verdict,
 };
-use sealsum_protocol::{Command, Digest, Refusal, Reply, RoundId, VERSION};
+use sealsum_protocol::{Command, Digest, OpeningId, Refusal, Reply, RoundId, VERSION};
 
 use crate::memory::MemoryBudget;
 use crate::opening;
@@ -44,6 +44,8 @@ pub struct Enclave<N, C> {
     clock: C,
     memory: MemoryBudget,
     rounds: BTreeMap<RoundId, Round>,
+    /// Which opening gave which round: one each, for as long as the round is known.
+    openings: BTreeMap<OpeningId, RoundId>,
     /// Ended rounds, oldest first, so that their records stay bounded.
     ended: VecDeque<RoundId>,
     /// Of those, what the enclave aborted by itself and nobody has asked for yet.
@@ -60,6 +62,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
             clock,
             memory: MemoryBudget::new(memory_ceiling),
             rounds: BTreeMap::new(),
+            openings: BTreeMap::new(),
             ended: VecDeque::new(),
             unfetched: BTreeSet::new(),
             shutting_down: false,
@@ -181,6 +184,15 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         if self.shutting_down {
             return Err(Refusal::ShuttingDown);
         }
+        // Asked again: nothing is reserved or drawn a second time.
+        if let Some(round_id) = self.openings.get(&open.opening).copied() {
+            let binding = self.round(&round_id)?.collecting()?.binding().clone();
+            return if binding.params == open.params {
+                Ok(Opened { binding })
+            } else {
+                Err(Refusal::Malformed)
+            };
+        }
         let params = opening::admit(&open.params)?;
         if self.open_rounds() >= OPEN_ROUNDS_LIMIT {
             return Err(Refusal::TooManyRounds {
@@ -189,9 +201,11 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         }
         let reservation = self.memory.reserve(params)?;
         let (keys, binding) = opening::draw_keys(open.params, &mut self.nsm)?;
-        let collecting = Collecting::new(keys, &binding, reservation);
+        let collecting = Collecting::new(keys, binding.clone(), reservation);
+        let round_id = binding.round_id();
         self.rounds
-            .insert(binding.round_id(), Round::Collecting(Box::new(collecting)));
+            .insert(round_id, Round::Collecting(Box::new(collecting)));
+        self.openings.insert(open.opening, round_id);
         Ok(Opened { binding })
     }
 
@@ -298,6 +312,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         while self.ended.len() > ENDED_LIMIT {
             if let Some(round_id) = self.ended.pop_front() {
                 self.rounds.remove(&round_id);
+                self.openings.retain(|_, opened| *opened != round_id);
                 self.unfetched.remove(&round_id);
             }
         }

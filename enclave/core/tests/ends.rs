@@ -1,9 +1,11 @@
 //! How an enclave ends: what it still says, what it owes, and what it erases meanwhile.
 
 use sealsum_enclave_core::RELEASE_TIMEOUT_MS;
-use sealsum_protocol::messages::{Attest, OpenRound, Phase, Status};
+use sealsum_protocol::messages::{Attest, Phase, Status};
 use sealsum_protocol::{Command, Digest, Intake, Refusal, Reply};
-use sealsum_testkit::{Link as _, LocalEnclave, ScriptedParent, UncheckedClient, sign, terms};
+use sealsum_testkit::{
+    Link as _, LocalEnclave, ScriptedParent, UncheckedClient, open_round, sign, terms,
+};
 
 fn filled(enclave: &mut LocalEnclave, intake: Intake) -> ScriptedParent {
     let mut parent = ScriptedParent::open(enclave, terms(intake));
@@ -24,8 +26,7 @@ fn phase(enclave: &mut LocalEnclave, parent: &ScriptedParent) -> Phase {
 }
 
 fn open(enclave: &mut LocalEnclave) -> Reply {
-    let params = sign(terms(Intake::Stream));
-    enclave.say(Command::OpenRound(Box::new(OpenRound { params })))
+    enclave.say(open_round(sign(terms(Intake::Stream))))
 }
 
 fn reserved(enclave: &mut LocalEnclave) -> u64 {

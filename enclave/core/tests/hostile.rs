@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use sealsum_enclave_core::{MEMORY_CEILING, RELEASE_TIMEOUT_MS};
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
 use sealsum_protocol::messages::{
-    Acknowledge, Attest, Close, Contribute, OpenRound, Phase, ReleaseBlock, Status,
+    Acknowledge, Attest, Close, Contribute, Phase, ReleaseBlock, Status,
 };
 use sealsum_protocol::pack::pack;
 use sealsum_protocol::{
@@ -14,11 +14,12 @@ use sealsum_protocol::{
     RoundTerms, Signature, SignedRoundParams,
 };
 use sealsum_testkit::{
-    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, presum, sign, stream, terms,
+    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, open_round, presum, sign,
+    stream, terms,
 };
 
 fn open(enclave: &mut LocalEnclave, params: SignedRoundParams) -> Reply {
-    enclave.say(Command::OpenRound(Box::new(OpenRound { params })))
+    enclave.say(open_round(params))
 }
 
 fn filled(enclave: &mut LocalEnclave, terms: RoundTerms, count: u64) -> ScriptedParent {

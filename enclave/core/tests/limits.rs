@@ -2,12 +2,13 @@
 
 use sealsum_enclave_core::{MEMORY_CEILING, RELEASE_TIMEOUT_MS};
 use sealsum_protocol::fixed::{OutOfRange, RoundingSeed};
-use sealsum_protocol::messages::{Close, Contribute, Description, EXCLUSION_LIMIT, OpenRound};
+use sealsum_protocol::messages::{Close, Contribute, Description, EXCLUSION_LIMIT};
 use sealsum_protocol::{
     AggregationRule, Command, Encoding, Refusal, Reply, RoundParams, RoundTerms,
 };
 use sealsum_testkit::{
-    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, presum, sign, stream,
+    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, open_round, presum, sign,
+    stream,
 };
 
 fn describe(enclave: &mut LocalEnclave) -> Description {
@@ -18,9 +19,7 @@ fn describe(enclave: &mut LocalEnclave) -> Description {
 }
 
 fn open(enclave: &mut LocalEnclave, terms: RoundTerms) -> Reply {
-    enclave.say(Command::OpenRound(Box::new(OpenRound {
-        params: sign(terms),
-    })))
+    enclave.say(open_round(sign(terms)))
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use sealsum_enclave_core::{ConnectionId, Enclave, MEMORY_CEILING, Session};
 use sealsum_protocol::frame::{BODY_LIMIT, FrameDecoder, FrameError, HEAD_LIMIT};
-use sealsum_protocol::messages::{Contribute, Message as _, OpenRound};
+use sealsum_protocol::messages::{Contribute, Message as _};
 use sealsum_protocol::{Command, Refusal, Reply, RoundBinding};
-use sealsum_testkit::{TestClock, TestNsm, UncheckedClient, sign, stream};
+use sealsum_testkit::{TestClock, TestNsm, UncheckedClient, open_round, sign, stream};
 
 type TestEnclave = Enclave<TestNsm, TestClock>;
 
@@ -38,9 +38,7 @@ fn say(session: &mut Session, enclave: &mut TestEnclave, command: &Command) -> R
 }
 
 fn open(session: &mut Session, enclave: &mut TestEnclave) -> RoundBinding {
-    let params = sign(stream());
-    let command = Command::OpenRound(Box::new(OpenRound { params }));
-    match say(session, enclave, &command) {
+    match say(session, enclave, &open_round(sign(stream()))) {
         Reply::Opened(opened) => opened.binding,
         other => panic!("{other:?}"),
     }
@@ -67,8 +65,7 @@ fn a_command_in_pieces_is_answered_once_with_its_last_byte() {
 #[test]
 fn commands_that_come_together_are_each_answered_in_order() {
     let (mut enclave, mut session) = (enclave(), session(1));
-    let params = sign(stream());
-    let open = Command::OpenRound(Box::new(OpenRound { params }));
+    let open = open_round(sign(stream()));
     let both = [bytes_of(&open), bytes_of(&Command::Describe)].concat();
     let answers = replies(&session.receive(&both, &mut enclave).unwrap());
     let [Reply::Opened(_), Reply::Description(about)] = &answers[..] else {

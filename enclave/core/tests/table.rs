@@ -2,11 +2,13 @@
 
 use sealsum_enclave_core::RELEASE_TIMEOUT_MS;
 use sealsum_protocol::messages::{
-    Acknowledge, Attest, Close, Contribute, ContributeMany, Finish, OpenRound, ReleaseBlock,
-    StageBlock, Status, Verdict,
+    Acknowledge, Attest, Close, Contribute, ContributeMany, Finish, ReleaseBlock, StageBlock,
+    Status, Verdict,
 };
 use sealsum_protocol::{Command, Digest, Intake, Reply};
-use sealsum_testkit::{Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, terms};
+use sealsum_testkit::{
+    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, open_round, sign, terms,
+};
 
 const STATES: [&str; 13] = [
     "unknown",
@@ -24,8 +26,9 @@ const STATES: [&str; 13] = [
     "shut down while staging",
 ];
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "open",
+    "open: the same again",
     "attest",
     "contribute: new",
     "contribute: same",
@@ -45,6 +48,7 @@ const COMMANDS: [&str; 16] = [
 
 struct Scene {
     enclave: LocalEnclave,
+    open: Command,
     parent: ScriptedParent,
     newcomer: Contribution,
     other: Contribution,
@@ -55,7 +59,14 @@ fn scene(state: &str, intake: Intake) -> Scene {
     let mut terms = terms(intake);
     terms.dimension = 20_000;
     let mut enclave = LocalEnclave::new(1);
-    let mut parent = ScriptedParent::open(&mut enclave, terms);
+    let open = open_round(sign(terms));
+    let Reply::Opened(opened) = enclave.say(open.clone()) else {
+        panic!("not opened")
+    };
+    let mut parent = ScriptedParent {
+        binding: opened.binding,
+        accepted: Vec::new(),
+    };
     let make = |parent: &ScriptedParent, n: u64| {
         UncheckedClient::new(n).contribute(&parent.binding, &vec![0.25; 20_000])
     };
@@ -104,6 +115,7 @@ fn scene(state: &str, intake: Intake) -> Scene {
     }
     Scene {
         enclave,
+        open,
         parent,
         newcomer,
         other,
@@ -128,12 +140,8 @@ fn carry_out(scene: &mut Scene, command: &str) -> Reply {
     };
     let presum = scene.parent.terms().intake == Intake::Presum;
     let (command, body) = match command {
-        "open" => (
-            Command::OpenRound(Box::new(OpenRound {
-                params: scene.parent.binding.params.clone(),
-            })),
-            vec![],
-        ),
+        "open" => (open_round(scene.parent.binding.params.clone()), vec![]),
+        "open: the same again" => (scene.open.clone(), vec![]),
         "attest" => (
             Command::Attest(Attest {
                 round_id,
@@ -202,12 +210,13 @@ fn carry_out(scene: &mut Scene, command: &str) -> Reply {
     scene.enclave.call(command, &body).0
 }
 
-fn name(reply: &Reply) -> String {
+fn name(reply: &Reply, scene: &Scene) -> String {
     match reply {
         Reply::Refused(refusal) => format!("refused: {}", refusal.code()),
         Reply::Status(status) => format!("{} with {}", status.phase, status.contributions),
         Reply::Staging(staging) => format!("staging, next {}", staging.next),
         Reply::Closed(closed) => format!("closed with {}", closed.cohort_size),
+        Reply::Opened(opened) if opened.binding == scene.parent.binding => "the same round".into(),
         Reply::Opened(_) => "opened".into(),
         Reply::Evidence(_) => "evidence".into(),
         Reply::Accepted(_) => "accepted".into(),
@@ -232,7 +241,8 @@ fn table(intake: Intake) -> String {
         table.push_str(&format!("{state}\n"));
         for command in COMMANDS {
             let mut scene = scene(state, intake);
-            let reply = name(&carry_out(&mut scene, command));
+            let reply = carry_out(&mut scene, command);
+            let reply = name(&reply, &scene);
             table.push_str(&format!("    {command:<34}{reply}\n"));
         }
     }

@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sealsum_protocol::messages::{Abort, OpenRound, Phase};
-use sealsum_protocol::{
-    Command, Digest, Refusal, Reply, RoundBinding, RoundEvidence, SignedRoundParams, canonical,
-};
+use sealsum_protocol::messages::Phase;
+use sealsum_protocol::{Command, Digest, Refusal, RoundEvidence, SignedRoundParams, canonical};
 
 use super::{Accepted, Round, RoundError};
 use crate::enclave_link::LinkError;
@@ -58,7 +56,21 @@ impl Rounds {
         closing: ClosingRule,
     ) -> Result<Arc<Round>, RoundError> {
         let boundary = AtomicU64::new(0);
-        let binding = self.ask_to_open(params, &boundary).await?;
+        // While nobody answers, nothing is begun that would be to settle later.
+        self.link
+            .ask(&Command::Describe, Vec::new(), &boundary)
+            .await?;
+        // Dropped on the way out, it is settled: what was opened and is not stored is aborted.
+        let begun = self.begin_opening(&params).await?;
+        let binding = match self.ask_to_open(begun.id(), params, &boundary).await {
+            Ok(binding) => binding,
+            Err(error) => {
+                if error.refusal().is_some() {
+                    self.end_opening(begun).await;
+                }
+                return Err(error);
+            }
+        };
         let round = Round::new(
             self.next_sequence(),
             binding,
@@ -71,44 +83,16 @@ impl Rounds {
         round
             .boundary
             .store(boundary.into_inner(), Ordering::Relaxed);
-        if let Err(error) = self.archive(&round).await {
-            self.give_up(&round).await;
-            if let Err(error) = self.storage.let_go(round.id).await {
-                tracing::warn!(round_id = %round.id, %error, "the lease of a round that did not open was not given up");
-            }
-            return Err(error);
-        }
+        self.archive(&round).await?;
         let round = Arc::new(round);
         self.insert(&round);
+        self.end_opening(begun).await;
         tracing::info!(
             round_id = %round.id,
             task = %round.binding.params.params.terms().task,
             "a round opened"
         );
         Ok(round)
-    }
-
-    /// `OpenRound` can't be repeated, so the connection is tried by another command first.
-    async fn ask_to_open(
-        &self,
-        params: SignedRoundParams,
-        boundary: &AtomicU64,
-    ) -> Result<RoundBinding, RoundError> {
-        let mut session = self.link.session().await?;
-        session
-            .ask(&Command::Describe, Vec::new(), boundary)
-            .await?;
-        let command = Command::OpenRound(Box::new(OpenRound {
-            params: params.clone(),
-        }));
-        let answer = session.ask(&command, Vec::new(), boundary).await;
-        if matches!(answer, Ok(_) | Err(LinkError::Refused(_))) {
-            session.finish();
-        }
-        match answer?.reply {
-            Reply::Opened(opened) if opened.binding.params == params => Ok(opened.binding),
-            _ => Err(LinkError::OutOfPlace("open_round").into()),
-        }
     }
 
     async fn archive(&self, round: &Round) -> Result<(), RoundError> {
@@ -133,13 +117,5 @@ impl Rounds {
         }
         // Last: it is what makes the round one.
         Ok(self.store_phase(round, Phase::Collecting).await?)
-    }
-
-    /// A round that was never on offer only takes the enclave's memory.
-    async fn give_up(&self, round: &Round) {
-        let command = Command::Abort(Abort { round_id: round.id });
-        if let Err(error) = self.ask(round, command, Vec::new()).await {
-            tracing::warn!(round_id = %round.id, %error, "a round that did not open was not aborted");
-        }
     }
 }

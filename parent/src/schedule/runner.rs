@@ -115,7 +115,7 @@ impl Rounds {
         match error {
             // Another round's end gives its memory back; alone, it will never fit.
             RoundError::Link(LinkError::Refused(Refusal::Memory { .. })) => {
-                self.list().iter().any(|round| round.is_in_progress())
+                self.openings.are_left() || self.list().iter().any(|round| round.is_in_progress())
             }
             RoundError::Link(LinkError::Refused(refusal)) => matches!(
                 refusal,

@@ -21,6 +21,9 @@ pub enum Record {
     ClosingRule,
     /// A round that is to open, under its id in the schedule: no round has this one.
     Scheduled,
+    /// `SignedRoundParams` of a round that the enclave is being asked for, under the opening's
+    /// id: no round has this one.
+    Opening,
 }
 
 impl Record {
@@ -35,11 +38,12 @@ impl Record {
             Self::AbortReceipt => (ABORT_RECEIPT, &[]),
             Self::ClosingRule => (CLOSING_RULE, &[]),
             Self::Scheduled => (SCHEDULED, &[]),
+            Self::Opening => (OPENING, &[]),
         }
     }
 
     /// Every kind's name: keys begin with the kind, and a round's records are found by all of them.
-    pub(crate) const KINDS: [&'static str; 8] = [
+    pub(crate) const KINDS: [&'static str; 9] = [
         STATE,
         EVIDENCE,
         ACCEPTANCE,
@@ -48,6 +52,7 @@ impl Record {
         ABORT_RECEIPT,
         CLOSING_RULE,
         SCHEDULED,
+        OPENING,
     ];
 }
 
@@ -91,6 +96,7 @@ const RECEIPT: &str = "receipt";
 const ABORT_RECEIPT: &str = "abort_receipt";
 const CLOSING_RULE: &str = "closing_rule";
 const SCHEDULED: &str = "scheduled";
+const OPENING: &str = "opening";
 const MASKED_SUM: &str = "masked_sum";
 const AGGREGATE: &str = "aggregate";
 const AGGREGATE_PART: &str = "aggregate_part";

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 use sealsum_protocol::commitment::is_block_of_sum;
 use sealsum_protocol::frame::{Frame, FrameDecoder};
 use sealsum_protocol::messages::{
-    Close, Closed, Contribute, Evidence, HEADERS_LIMIT, Message as _, Opened, Phase, ReleasedBlock,
-    RoundStatus, Staging, Verdict,
+    Close, Closed, Contribute, Evidence, HEADERS_LIMIT, Message as _, OpenRound, Opened, Phase,
+    ReleasedBlock, RoundStatus, Staging, Verdict,
 };
 use sealsum_protocol::pack::{pack, unpack};
 use sealsum_protocol::{
     AbortReceipt, Acceptance, ClientId, Cohort, Command, CommitmentBuilder, ContributionHeader,
-    Digest, Intake, KemPrivateKey, Noise, Receipt, ReceiptSigner, Refusal, Reply, RingVector,
-    RoundBinding, RoundId, SignedRoundParams,
+    Digest, Intake, KemPrivateKey, Noise, OpeningId, Receipt, ReceiptSigner, Refusal, Reply,
+    RingVector, RoundBinding, RoundId,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -39,10 +39,11 @@ pub(crate) struct Enclave {
     rounds: HashMap<RoundId, FakeRound>,
     pub(crate) seen: Vec<&'static str>,
     script: Option<Script>,
-    opened: u8,
+    pub(crate) opened: u8,
 }
 
 struct FakeRound {
+    opening: OpeningId,
     binding: RoundBinding,
     signer: ReceiptSigner,
     phase: Phase,
@@ -87,6 +88,11 @@ impl FakeEnclave {
     pub(crate) fn count(&self, name: &str) -> usize {
         let state = self.state.lock().unwrap();
         state.seen.iter().filter(|seen| **seen == name).count()
+    }
+
+    /// Rounds that are not over.
+    pub(crate) fn open_rounds(&self) -> u32 {
+        self.state.lock().unwrap().open_rounds()
     }
 
     /// As an enclave that shuts down: it aborts what collects, and waits to be asked.
@@ -169,10 +175,10 @@ impl Enclave {
                     version: 1,
                     memory_ceiling: 1 << 30,
                     memory_reserved: 0,
-                    open_rounds: self.rounds.len() as u32,
+                    open_rounds: self.open_rounds(),
                 },
             )),
-            Command::OpenRound(open) => plain(self.open(open.params)),
+            Command::OpenRound(open) => plain(self.open(*open)?),
             Command::Attest(attest) => {
                 self.round(attest.round_id, &[Phase::Collecting])?;
                 let document = [b"document for ".as_slice(), attest.nonce.as_bytes()].concat();
@@ -278,7 +284,24 @@ impl Enclave {
         }
     }
 
-    fn open(&mut self, params: SignedRoundParams) -> Reply {
+    fn open_rounds(&self) -> u32 {
+        let open = |round: &&FakeRound| matches!(round.phase, Phase::Collecting | Phase::Releasing);
+        self.rounds.values().filter(open).count() as u32
+    }
+
+    pub(crate) fn open(&mut self, open: OpenRound) -> Result<Reply, Refusal> {
+        let OpenRound { opening, params } = open;
+        let before = self.rounds.values().find(|round| round.opening == opening);
+        if let Some(FakeRound { phase, binding, .. }) = before {
+            let binding = binding.clone();
+            return match phase {
+                Phase::Collecting if binding.params == params => {
+                    Ok(Reply::Opened(Box::new(Opened { binding })))
+                }
+                Phase::Collecting => Err(Refusal::Malformed),
+                phase => Err(Refusal::WrongPhase { phase: *phase }),
+            };
+        }
         self.opened += 1;
         let signer = ReceiptSigner::from_secret(&[self.opened; 32]);
         let suite = params.params.terms().kem;
@@ -292,6 +315,7 @@ impl Enclave {
         let layout = binding.params.params.layout();
         let zeros = |index| RingVector::zeros(layout.bits(), layout.elements(index).unwrap());
         let round = FakeRound {
+            opening,
             binding: binding.clone(),
             signer,
             phase: Phase::Collecting,
@@ -301,7 +325,7 @@ impl Enclave {
             released: BTreeMap::new(),
         };
         self.rounds.insert(binding.round_id(), round);
-        Reply::Opened(Box::new(Opened { binding }))
+        Ok(Reply::Opened(Box::new(Opened { binding })))
     }
 
     fn round(&mut self, id: RoundId, phases: &[Phase]) -> Result<&mut FakeRound, Refusal> {

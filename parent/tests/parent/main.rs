@@ -11,6 +11,7 @@ mod front;
 mod health;
 mod joining;
 mod listing;
+mod openings;
 mod pieces;
 mod recovery;
 mod release;

@@ -1,13 +1,17 @@
 //! Two parents on one database and bucket, and one enclave: against the servers of
 //! `parent/tests/servers/with.sh`. Time passes by statements to the database.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use sealsum_parent::{EnclaveAddress, Parent, StorageSettings, router};
-use sealsum_protocol::{Command, Intake, RoundId, canonical};
+use sealsum_parent::{
+    EnclaveAddress, Parent, Record, Storage, StorageError, StorageSettings, router,
+};
+use sealsum_protocol::messages::OpenRound;
+use sealsum_protocol::{Command, Intake, OpeningId, Reply, RoundId, canonical};
 use tower::ServiceExt as _;
 
 use crate::fake_enclave::Fault;
@@ -62,6 +66,14 @@ impl Shared {
     /// A parent on it, beside the enclave of `stage`: it renews its leases, and looks for others', at
     /// every fourth of `lease` seconds.
     async fn join(&self, stage: &mut Stage, name: &str, lease: u64, enclave: &str) {
+        let storage = self.storage(name, lease).await;
+        let mut config = stage.config();
+        config.enclave = EnclaveAddress::Tcp(enclave.to_owned());
+        stage.parent = Some(Parent::start_on(config, storage).await.unwrap());
+    }
+
+    /// What a parent of this name keeps its rounds in.
+    async fn storage(&self, name: &str, lease: u64) -> Arc<dyn Storage> {
         let folder = self.folder.path().display();
         let settings = format!(
             r#"
@@ -82,10 +94,7 @@ impl Shared {
             variable("SEALSUM_TEST_S3"),
         );
         let settings: StorageSettings = toml::from_str(&settings).unwrap();
-        let storage = settings.open().await.unwrap();
-        let mut config = stage.config();
-        config.enclave = EnclaveAddress::Tcp(enclave.to_owned());
-        stage.parent = Some(Parent::start_on(config, storage).await.unwrap());
+        settings.open().await.unwrap()
     }
 
     /// The first stands still for as long as a test takes, the second looks around all the time.
@@ -387,4 +396,49 @@ async fn a_scheduled_round_opens_once_whoever_is_gone() {
     assert!(place.starts_with("http://two.example:8480"), "{place}");
     let queue = one.get("/v1/schedule").await.json();
     assert_eq!(queue["scheduled"], serde_json::json!([]));
+}
+
+/// The first parent stands still in the middle of opening a round, and is taken for gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opening_of_a_parent_that_is_gone_is_settled_by_another() {
+    let (shared, one, two) = Shared::two_parents().await;
+    let opening = RoundId::new([9; 32]);
+    let params = numbered(9, Intake::Stream, DIMENSION, 6);
+    let gone = shared.storage("one", 3600).await;
+    gone.hold(opening).await.unwrap();
+    let record = canonical::encode(&params);
+    gone.put(opening, Record::Opening, record).await.unwrap();
+    let open = OpenRound {
+        opening: OpeningId::new(*opening.as_bytes()),
+        params,
+    };
+    let opened = one.enclave.state.lock().unwrap().open(open);
+    let Ok(Reply::Opened(opened)) = opened else {
+        panic!("not opened: {opened:?}")
+    };
+    let round = opened.binding.round_id();
+    gone.hold(round).await.unwrap();
+    gone.put(round, Record::Evidence, vec![1]).await.unwrap();
+    // Nobody touches it while its parent has the lease.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(one.enclave.open_rounds(), 1);
+    shared.time_passes().await;
+    for _ in 0..400 {
+        let left = gone.rounds_with(Record::Opening).await.unwrap();
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(one.enclave.open_rounds(), 0);
+    for record in [Record::Opening, Record::Evidence] {
+        assert!(gone.rounds_with(record).await.unwrap().is_empty());
+    }
+    // It goes on, and can't make a round of it any more.
+    let late = gone.put(round, Record::State, vec![1]).await;
+    assert!(matches!(late, Err(StorageError::Fenced(_))), "{late:?}");
+    assert_eq!(
+        two.get("/v1/rounds").await.json()["rounds"],
+        serde_json::json!([])
+    );
 }

@@ -3,12 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::binding::RoundBinding;
+use crate::ids::OpeningId;
 use crate::params::SignedRoundParams;
 
-/// Open a round under these parameters. Asked twice, it opens two unrelated rounds.
+/// Open a round under these parameters. An opening gives one round, however often it is asked
+/// for: a parent that missed the reply, or was killed, loses none. Another opening of the same
+/// parameters is an unrelated round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenRound {
+    /// Which opening this is.
+    pub opening: OpeningId,
     /// The parameters with the operator's signature.
     pub params: SignedRoundParams,
 }

@@ -113,6 +113,10 @@ pub(crate) fn play(kind: Kind, seed: u64) -> Result<Played, String> {
     disk.has_room();
     wire.is_calm();
     judge(&disk, &wire, &cases, kind, &mut played)?;
+    if kind == Kind::Sound {
+        // All have ended, and what openings were cut is settled.
+        on_a_parent(&disk, &wire, |_| wire.is_left_empty())?;
+    }
     match wire.ends.double_releases() {
         0 => Ok(played),
         double => Err(format!("{double} rounds have two ends")),

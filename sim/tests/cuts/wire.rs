@@ -7,7 +7,7 @@ use std::time::Duration;
 use sealsum_enclave_core::{ConnectionId, Enclave, MEMORY_CEILING, Session};
 use sealsum_protocol::frame::FrameDecoder;
 use sealsum_protocol::messages::Message as _;
-use sealsum_protocol::{Reply, canonical};
+use sealsum_protocol::{Command, Reply, canonical};
 use sealsum_testkit::{Ends, SeededRng, TestClock, TestNsm, Told};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -86,6 +86,26 @@ impl Wire {
     pub(crate) fn is_calm(&self) {
         let mut weather = self.weather.lock().unwrap();
         (weather.cut, weather.late) = (0, 0);
+    }
+
+    /// Waits until the enclave has no round open.
+    pub(crate) async fn is_left_empty(&self) -> Result<(), String> {
+        let mut open = 0;
+        for _ in 0..LOOKS {
+            let answer = {
+                let mut core = self.core.lock().unwrap();
+                core.handle(ConnectionId(0), Command::Describe, &[])
+            };
+            let Reply::Description(about) = answer.reply else {
+                return Err("the enclave does not describe itself".to_owned());
+            };
+            open = about.open_rounds;
+            if open == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        Err(format!("{open} rounds are left open in the enclave"))
     }
 
     /// Serves whoever connects, until the runtime ends.
@@ -172,3 +192,5 @@ impl Wire {
 /// How late a frame is heard, at most: the parent has tried again by then.
 const LATEST_MILLIS: u64 = 3_000;
 const SLOWEST_MICROS: u64 = 2_000;
+/// Seconds of virtual time for a parent to settle what others left.
+const LOOKS: u64 = 120;

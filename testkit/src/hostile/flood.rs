@@ -3,10 +3,9 @@
 //! Connections that are returned are half way through something, and stay so until dropped.
 
 use sealsum_protocol::frame::{BODY_LIMIT, Frame, HEAD_LIMIT};
-use sealsum_protocol::messages::OpenRound;
-use sealsum_protocol::{Command, Refusal, Reply, RoundTerms};
+use sealsum_protocol::{Refusal, Reply, RoundTerms};
 
-use crate::{Link as _, ScriptedParent, SocketLink, UncheckedClient, sign};
+use crate::{Link as _, ScriptedParent, SocketLink, UncheckedClient, open_round, sign};
 
 /// Announces heads and bodies beyond their limits, each on a connection that the enclave has to
 /// close for it.
@@ -54,8 +53,7 @@ pub fn largest_frames(link: &mut SocketLink, count: usize) {
 pub fn rounds(link: &mut SocketLink, terms: &RoundTerms) -> Vec<ScriptedParent> {
     let mut opened = Vec::new();
     loop {
-        let params = sign(terms.clone());
-        match link.say(Command::OpenRound(Box::new(OpenRound { params }))) {
+        match link.say(open_round(sign(terms.clone()))) {
             Reply::Opened(round) => opened.push(ScriptedParent {
                 binding: round.binding,
                 accepted: Vec::new(),

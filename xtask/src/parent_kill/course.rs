@@ -21,7 +21,7 @@ pub(crate) struct Course {
     changed_acceptances: AtomicU64,
     forgotten: AtomicU64,
     stuck: AtomicU64,
-    open_in_enclave: AtomicU64,
+    orphans: AtomicU64,
     judged: Mutex<Vec<(RoundId, Judged)>>,
 }
 
@@ -59,10 +59,9 @@ impl Course {
         add(&self.stuck);
     }
 
-    /// The enclave said how many rounds it has open.
-    pub(crate) fn enclave_has(&self, open_rounds: u32) {
-        self.open_in_enclave
-            .store(open_rounds.into(), Ordering::Relaxed);
+    /// So many rounds are in progress at one of the two, parent and enclave, alone.
+    pub(crate) fn orphaned(&self, rounds: u64) {
+        self.orphans.store(rounds, Ordering::Relaxed);
     }
 
     /// A number of its own for each round.
@@ -98,6 +97,7 @@ impl Course {
         let lost = sum(|j| j.lost) + read(&self.forgotten) + read(&self.stuck);
         let wrong = sum(|j| j.wrong_aggregates);
         let changed = read(&self.changed_acceptances);
+        let orphans = read(&self.orphans);
         let landed = self.landed.iter().map(read).map(Value::from);
         let landed: Value = Group::NAMES
             .map(str::to_owned)
@@ -110,12 +110,11 @@ impl Course {
             "lost": lost,
             "double_releases": double_releases,
             "wrong_aggregates": wrong,
+            "orphans": orphans,
             "restart_ms_p99": (restart_ms_p99 * 10.0).round() / 10.0,
             "repeats": read(&self.repeats),
             "changed_acceptances": changed,
             "enclave_kills": read(&self.enclave_kills),
-            // As of the last opening: those of both lanes, and those that a kill made nobody's.
-            "open_in_enclave": read(&self.open_in_enclave),
             "rounds": {
                 "released": sum(|j| j.released.into()),
                 "aborted": sum(|j| j.aborted.into()),
@@ -123,7 +122,10 @@ impl Course {
             },
             "landed": landed,
         });
-        let ok = lost == 0 && wrong == 0 && changed == 0 && double_releases == 0;
+        let ok = [lost, wrong, changed, orphans]
+            .iter()
+            .all(|count| *count == 0)
+            && double_releases == 0;
         (report, ok)
     }
 }

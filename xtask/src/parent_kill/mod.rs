@@ -6,7 +6,8 @@
 //! before the enclave has heard a command, before the parent has heard the reply, while the parent
 //! stores what it heard, and during its start. It is started again on the same folder and port;
 //! clients send the same bytes again. Now and then the enclave is killed too: then its open rounds
-//! are lost, and nothing else may come of them.
+//! are lost, and nothing else may come of them. At the end the enclave has no round open that the
+//! parent does not list.
 
 mod aim;
 mod case;
@@ -50,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// Print one object with "kills", "acknowledged", "lost", "double_releases",
-    /// "wrong_aggregates", "restart_ms_p99", and more.
+    /// "wrong_aggregates", "orphans", "restart_ms_p99", and more.
     #[arg(long)]
     json: bool,
 }
@@ -66,7 +67,8 @@ pub(crate) struct Stage {
     over: AtomicBool,
 }
 
-/// Kills; true if nothing acknowledged was lost, nothing released twice, nothing wrong.
+/// Kills; true if nothing acknowledged was lost, nothing released twice, nothing wrong, and no
+/// round left to nobody.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     ensure!(options.kills > 0, "--kills must be at least 1");
     let programs = match &options.programs {
@@ -128,6 +130,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     for round in stage.course.ended() {
         judge::look(&stage, round)?;
     }
+    stage.course.orphaned(stage.orphans()?);
     let (restart, starts) = stage.host.restart_ms_p99();
     let (mut report, ok) = stage.course.report(stage.ends.double_releases(), restart);
     report["seed"] = options.seed.into();
@@ -147,12 +150,13 @@ fn explain(report: &Value) {
         println!("{count:>5} kills: {}", group.replace('_', " "));
     }
     println!(
-        "{} kills, {} contributions acknowledged: {} lost, {} double releases, {} wrong aggregates",
+        "{} kills, {} contributions acknowledged: {} lost, {} double releases, {} wrong aggregates, {} rounds left to nobody",
         report["kills"],
         report["acknowledged"],
         report["lost"],
         report["double_releases"],
         report["wrong_aggregates"],
+        report["orphans"],
     );
     println!(
         "{} rounds released, {} aborted, {} lost with one of {} enclaves killed; 99 of 100 starts answered within {} ms",
@@ -172,9 +176,6 @@ fn watch(stage: &Arc<Stage>) {
             return true;
         };
         match reply {
-            Some(Reply::Description(description)) => {
-                stage.course.enclave_has(description.open_rounds);
-            }
             Some(Reply::Receipt(receipt)) => {
                 let round = receipt.unverified().round_id;
                 stage
@@ -302,6 +303,27 @@ impl Stage {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Rounds that are in progress at one of the two alone, once the parent has had time to settle
+    /// what kills left.
+    fn orphans(&self) -> Result<u64> {
+        let begun = Instant::now();
+        loop {
+            let Reply::Description(about) = self.host.link.ask(&Command::Describe)? else {
+                bail!("the enclave does not describe itself");
+            };
+            let list: Value = serde_json::from_slice(&self.fetch("/v1/rounds")?)?;
+            let listed = list["rounds"].as_array().into_iter().flatten();
+            let in_progress = listed
+                .filter(|round| matches!(round["phase"].as_str(), Some("collecting" | "releasing")))
+                .count();
+            let orphans = u64::from(about.open_rounds).abs_diff(in_progress as u64);
+            if orphans == 0 || begun.elapsed() > FETCH_PATIENCE {
+                return Ok(orphans);
+            }
+            std::thread::sleep(PAUSE);
         }
     }
 

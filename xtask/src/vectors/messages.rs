@@ -8,8 +8,8 @@ use sealsum_protocol::messages::{
 };
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
-    AbortReceipt, Acceptance, ClientId, Digest, KemSuite, Noise, NoncePath, Receipt, Refusal,
-    RoundEvidence, RoundOffer, canonical,
+    AbortReceipt, Acceptance, ClientId, Digest, KemSuite, Noise, NoncePath, OpeningId, Receipt,
+    Refusal, RoundEvidence, RoundOffer, canonical,
 };
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -75,6 +75,7 @@ pub(super) fn commands(round: &Round) -> Result<Vec<Command>> {
     Ok(vec![
         Command::Describe,
         Command::OpenRound(Box::new(OpenRound {
+            opening: OpeningId::new(bytes32("opening")),
             params: round.binding.params.clone(),
         })),
         Command::Attest(Attest {

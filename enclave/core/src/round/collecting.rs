@@ -27,7 +27,7 @@ use crate::staging::StagedContribution;
 /// A round that takes contributions.
 pub(crate) struct Collecting {
     round_id: RoundId,
-    params: RoundParams,
+    binding: RoundBinding,
     keys: RoundKeys,
     accepted: BTreeMap<ClientId, AcceptedContribution>,
     /// Digests of the encapsulated keys of all contributions that opened.
@@ -40,15 +40,15 @@ pub(crate) struct Collecting {
 }
 
 impl Collecting {
-    pub(crate) fn new(keys: RoundKeys, binding: &RoundBinding, reservation: Reservation) -> Self {
-        let params = binding.params.params.clone();
+    pub(crate) fn new(keys: RoundKeys, binding: RoundBinding, reservation: Reservation) -> Self {
+        let params = &binding.params.params;
         let sum = match params.terms().intake {
             Intake::Stream => Some(SecretBlocks::zeros(params.layout())),
             Intake::Presum => None,
         };
         Self {
             round_id: binding.round_id(),
-            params,
+            binding,
             keys,
             accepted: BTreeMap::new(),
             seen_keys: BTreeSet::new(),
@@ -77,7 +77,7 @@ impl Collecting {
         if self.sum.is_none() {
             return Ok(self.accept(client, key, opened.keep_seed()));
         }
-        let staged = StagedContribution::begin(connection, opened, &self.params);
+        let staged = StagedContribution::begin(connection, opened, self.params());
         let staging = staged.staging();
         self.staged = Some(staged);
         Ok(Reply::Staging(staging))
@@ -93,6 +93,7 @@ impl Collecting {
         if self.sum.is_none() {
             return Err(Refusal::WrongIntake);
         }
+        let params = &self.binding.params.params;
         let Some(staged) = self
             .staged
             .as_mut()
@@ -105,11 +106,11 @@ impl Collecting {
                 next: staged.staging().next,
             });
         }
-        let pushed = staged.push(bytes, &self.params);
+        let pushed = staged.push(bytes, params);
         if let Err(refusal @ Refusal::BlockLength { .. }) = pushed {
             return Err(refusal);
         }
-        if pushed.is_ok() && !staged.is_whole(&self.params) {
+        if pushed.is_ok() && !staged.is_whole(params) {
             return Ok(Reply::Staging(staged.staging()));
         }
         let client = staged.opened().header().client;
@@ -117,7 +118,7 @@ impl Collecting {
         let (Some(staged), Some(sum)) = (self.staged.take(), self.sum.as_mut()) else {
             return Err(Refusal::NotStaging { next: 0 });
         };
-        match pushed.and_then(|()| staged.check(&self.params)) {
+        match pushed.and_then(|()| staged.check(params)) {
             Ok(checked) => {
                 let accepted = checked.add_to(sum);
                 Ok(self.accept(client, key, accepted))
@@ -153,7 +154,7 @@ impl Collecting {
             .map(|(client, accepted)| (*client, accepted.digest()))
             .collect();
         let size = u32::try_from(cohort.size()).unwrap_or(u32::MAX);
-        let minimum = self.params.terms().min_cohort.max(FLOOR);
+        let minimum = self.params().terms().min_cohort.max(FLOOR);
         if size < minimum {
             return Err(Refusal::CohortTooSmall { size, minimum });
         }
@@ -185,7 +186,7 @@ impl Collecting {
         };
         Releasing::new(
             self.round_id,
-            self.params,
+            self.binding.params.params,
             self.keys.receipt,
             cohort,
             total_weight,
@@ -203,6 +204,15 @@ impl Collecting {
             discarded: self.contributions(),
         };
         self.keys.receipt.sign(receipt)
+    }
+
+    /// What its opening gave, and gives again.
+    pub(crate) const fn binding(&self) -> &RoundBinding {
+        &self.binding
+    }
+
+    const fn params(&self) -> &RoundParams {
+        &self.binding.params.params
     }
 
     pub(crate) fn contributions(&self) -> u32 {
@@ -237,7 +247,7 @@ impl Collecting {
     /// What earlier contributions leave room for: the one part of the check that they change,
     /// and whatever they refuse they go on refusing.
     fn check_place(&self, header: &ContributionHeader, key: &Digest) -> Result<(), Refusal> {
-        let terms = self.params.terms();
+        let terms = self.params().terms();
         if self.burned.contains(&header.client) {
             return Err(Refusal::Burned);
         }
@@ -258,7 +268,7 @@ impl Collecting {
 
     /// Before the header is opened: whoever is not the key's holder can't burn its id.
     fn check_credential(&self, header: &ContributionHeader) -> Result<(), Refusal> {
-        match &self.params.terms().admission {
+        match &self.params().terms().admission {
             Admission::Registry { root, size, .. } => header
                 .verify_credential(root, *size)
                 .map_err(|_| Refusal::Credential),
@@ -267,7 +277,7 @@ impl Collecting {
     }
 
     fn open(&self, header: ContributionHeader) -> Result<OpenedContribution, Refusal> {
-        OpenedContribution::open(header, &self.keys.kem, self.params.terms())
+        OpenedContribution::open(header, &self.keys.kem, self.params().terms())
     }
 
     fn accept(&mut self, client: ClientId, key: Digest, accepted: AcceptedContribution) -> Reply {

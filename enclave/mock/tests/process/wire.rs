@@ -3,14 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use sealsum_protocol::frame::FrameDecoder;
 use sealsum_protocol::messages::{Attest, Message as _, OpenRound};
 use sealsum_protocol::{
     Admission, AggregationRule, ClientNonce, Command, Digest, Intake, KemSuite, Noise, NoncePath,
-    OperatorSigner, Reply, RingBits, RoundBinding, RoundOffer, RoundParams, RoundTerms, Rounding,
-    SignedRoundParams, VERSION,
+    OpeningId, OperatorSigner, Reply, RingBits, RoundBinding, RoundOffer, RoundParams, RoundTerms,
+    Rounding, SignedRoundParams, VERSION,
 };
 
 /// A client's challenge.
@@ -105,8 +106,12 @@ impl Wire {
     }
 
     pub(crate) fn open(&mut self) -> RoundBinding {
-        let params = params();
-        match self.ask(&Command::OpenRound(Box::new(OpenRound { params }))) {
+        static OPENINGS: AtomicU8 = AtomicU8::new(0);
+        let open = OpenRound {
+            opening: OpeningId::new([OPENINGS.fetch_add(1, Ordering::Relaxed); 32]),
+            params: params(),
+        };
+        match self.ask(&Command::OpenRound(Box::new(open))) {
             Reply::Opened(opened) => opened.binding,
             other => panic!("expected an open round, found {other:?}"),
         }

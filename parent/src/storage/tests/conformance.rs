@@ -251,6 +251,7 @@ async fn a_round_is_removed_whole_and_alone(storage: &dyn Storage) {
         Record::AbortReceipt,
         Record::ClosingRule,
         Record::Scheduled,
+        Record::Opening,
     ];
     // Small and large: a store may keep them in different places.
     let blobs = [
