@@ -99,6 +99,8 @@ impl Ledger {
             noted: None,
             _lock: lock,
         };
+        in_place::settle_names(&ledger.path)
+            .map_err(|error| LedgerError::io(&ledger.path, error))?;
         ledger.read_noted()?;
         Ok(ledger)
     }

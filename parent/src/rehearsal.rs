@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::access::Tokens;
 use crate::config::{Config, Listener, TlsFiles};
 use crate::parent::StartError;
-use crate::storage::StorageError;
+use crate::storage::{Embedded, StorageError};
 use crate::tls;
 
 /// One thing that a start needs.
@@ -46,12 +46,14 @@ impl Config {
                 found,
             });
         };
+        // Held until all are tried: two may want the same one.
+        let mut held = Vec::new();
         for (section, listener) in [
             ("clients", Some(&self.clients)),
             ("operator", self.operator.as_ref()),
         ] {
             let Some(listener) = listener else { continue };
-            find(section, "listen", address(listener, running));
+            find(section, "listen", address(listener, running, &mut held));
             if let Some(files) = &listener.tls {
                 find(section, "tls", certificate(section, files));
             }
@@ -75,19 +77,27 @@ impl Config {
                 Running::No => must_be_free(path).map(|()| found),
                 Running::Yes => Ok(found),
             });
+            let found = found.and_then(|found| Embedded::recognise(path).map(|()| found));
             find("storage", "folder", found.map_err(StartError::from));
         }
         findings
     }
 }
 
-fn address(listener: &Listener, running: Running) -> Result<String, StartError> {
+fn address(
+    listener: &Listener,
+    running: Running,
+    held: &mut Vec<TcpListener>,
+) -> Result<String, StartError> {
     let address = listener.address;
     if running == Running::Yes {
         return Ok(format!("{address} is not tried"));
     }
     match TcpListener::bind(address) {
-        Ok(_) => Ok(format!("{address} is free")),
+        Ok(listener) => {
+            held.push(listener);
+            Ok(format!("{address} is free"))
+        }
         Err(source) => Err(StartError::Listen { address, source }),
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use settling::Openings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{
@@ -72,6 +73,8 @@ struct State {
     cohort_size: Option<u32>,
     /// In seconds since 1970, once it is over.
     ended_at: Option<u64>,
+    /// If this process saw it.
+    seen_to_end: Option<Instant>,
     removed: bool,
 }
 
@@ -101,9 +104,8 @@ impl Accepted {
     }
 }
 
-/// What is stored of the state; the rest follows from other records.
+/// What is stored of the state; the rest follows from other records. A later parent may say more.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StoredState {
     sequence: u64,
     phase: Phase,
@@ -140,6 +142,7 @@ impl Round {
                 excluded: Vec::new(),
                 cohort_size: None,
                 ended_at: None,
+                seen_to_end: None,
                 removed: false,
             }),
             intake_gate: tokio::sync::RwLock::new(()),
@@ -287,10 +290,13 @@ impl Round {
         }
     }
 
+    /// It is not in after all; its upload may be there, and the enclave decides about it again.
     fn forget(&self, client: &ClientId) {
-        if let Accepted::Held(clients) = &mut self.state().accepted {
+        let mut state = self.state();
+        if let Accepted::Held(clients) = &mut state.accepted {
             clients.remove(client);
         }
+        state.unanswered.insert(*client);
     }
 
     /// Makes room for an upload that is to be stored before the enclave has answered. While it is

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::{Command, OperatorKey, Refusal, RoundId, TaskName};
@@ -197,8 +198,10 @@ impl Rounds {
 
     /// Stores a phase, then takes it on.
     pub(crate) async fn enter(&self, round: &Round, phase: Phase) -> Result<(), RoundError> {
-        if is_over(phase) {
-            round.end_at(unix_now());
+        if !is_over(phase) {
+            round.goes_on();
+        } else if round.phase() != phase {
+            round.end_at(unix_now(), Some(Instant::now()));
         }
         let done = self.store_phase(round, phase).await;
         // What the enclave said holds even if it could not be written down.

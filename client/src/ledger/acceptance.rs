@@ -90,11 +90,14 @@ impl Ledger {
     pub(super) fn read_noted(&mut self) -> Result<(), LedgerError> {
         let path = in_place::acceptance(&self.path);
         let mut bytes = Vec::new();
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(ACCEPTANCE_LIMIT).read_to_end(&mut bytes));
-        match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            read => read.map_err(|error| LedgerError::io(&path, error))?,
+        // Whatever else has this name is no acceptance, and one that can't be read is as good as none.
+        let is_file = std::fs::metadata(&path).is_ok_and(|found| found.is_file());
+        let read = is_file
+            .then(|| std::fs::File::open(&path))
+            .and_then(Result::ok)
+            .map(|file| file.take(ACCEPTANCE_LIMIT).read_to_end(&mut bytes));
+        let Some(Ok(_)) = read else {
+            return Ok(());
         };
         let Ok(signed) = canonical::decode::<Signed<Acceptance>>(&bytes) else {
             return Ok(());

@@ -34,6 +34,15 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if is_new { sync_folder(path) } else { Ok(()) }
 }
 
+/// Makes names that are there durable: the process that made them may have ended before it could.
+pub(super) fn settle_names(ledger: &Path) -> io::Result<()> {
+    let there = [outbox(ledger), acceptance(ledger)];
+    if there.iter().any(|path| path.exists()) {
+        sync_folder(ledger)?;
+    }
+    Ok(())
+}
+
 fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);

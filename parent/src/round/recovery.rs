@@ -22,7 +22,10 @@ use crate::storage::{Record, StorageError};
 impl Rounds {
     /// A stored round's phase, as it was last written.
     pub(crate) async fn stored_phase(&self, id: RoundId) -> Result<Option<Phase>, StorageError> {
-        Ok(self.stored_state(id).await?.map(|state| state.phase))
+        match self.stored_state(id).await {
+            Err(StorageError::Damaged { .. }) => Ok(None),
+            state => Ok(state?.map(|state| state.phase)),
+        }
     }
 
     pub(super) async fn stored_state(
@@ -30,7 +33,13 @@ impl Rounds {
         id: RoundId,
     ) -> Result<Option<StoredState>, StorageError> {
         let stored = self.storage.record(id, Record::State).await?;
-        Ok(stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        stored
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .map_err(|_| StorageError::Damaged {
+                round_id: id,
+                record: Record::State,
+            })
     }
 
     pub(crate) async fn load_round(&self, id: RoundId) -> Result<Round, RoundError> {
@@ -58,7 +67,7 @@ impl Rounds {
         };
         let round = Round::new(state.sequence, evidence.binding, state.phase, accepted);
         if let Some(ended) = state.ended_at {
-            round.end_at(ended);
+            round.end_at(ended, None);
         }
         round
             .boundary
@@ -71,6 +80,9 @@ impl Rounds {
             }
         }
         self.load_end(&round).await?;
+        if round.is_in_progress() {
+            round.goes_on();
+        }
         match (round.is_in_progress(), round.holds_its_clients()) {
             (true, false) => round.hold(self.load_acceptances(id).await?),
             (false, true) => round.let_go(),
@@ -202,6 +214,11 @@ impl Rounds {
             }
             // Nothing but an edited store says otherwise than the enclave here.
             Phase::Collecting if round.phase() != Phase::Collecting => {
+                for client in self.storage.uploads(round.id).await? {
+                    if round.contribution(&client).is_none() {
+                        round.wait_for_answer(client);
+                    }
+                }
                 self.enter(round, Phase::Collecting).await
             }
             Phase::Collecting => Ok(()),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sealsum_protocol::RoundId;
 
@@ -34,13 +34,22 @@ impl Leaving {
 }
 
 impl Round {
-    /// It is over, and was not before.
-    pub(crate) fn end_at(&self, seconds: u64) {
-        self.state().ended_at.get_or_insert(seconds);
+    /// It is over since then, by a clock that may be wrong, and was seen to end here now, if it was.
+    pub(crate) fn end_at(&self, seconds: u64, seen: Option<Instant>) {
+        let mut state = self.state();
+        state.ended_at = Some(seconds);
+        state.seen_to_end = seen;
     }
 
-    fn ended_at(&self) -> Option<u64> {
-        self.state().ended_at
+    /// It goes on after all.
+    pub(crate) fn goes_on(&self) {
+        let mut state = self.state();
+        state.ended_at = None;
+        state.seen_to_end = None;
+    }
+
+    fn is_due(&self, keep: Duration, ended_at: Option<u64>) -> bool {
+        is_due(keep, ended_at, self.state().seen_to_end)
     }
 
     /// Whoever found it before it went, and writes to it, leaves something of it behind.
@@ -50,6 +59,13 @@ impl Round {
         }
         Ok(())
     }
+}
+
+/// Whether what ended then has been over for so long. What was seen to end in this process did so by a
+/// clock that nobody sets, too: a date that was set forward since then lets nothing go early.
+fn is_due(keep: Duration, ended_at: Option<u64>, seen: Option<Instant>) -> bool {
+    let by_the_date = ended_at.is_none_or(|at| at.saturating_add(keep.as_secs()) <= unix_now());
+    by_the_date && seen.is_none_or(|seen| seen.elapsed() >= keep)
 }
 
 impl Rounds {
@@ -76,10 +92,10 @@ impl Rounds {
             if round.is_in_progress() {
                 continue;
             }
-            let due = round
-                .ended_at()
-                .is_none_or(|ended| ended.saturating_add(keep.as_secs()) <= unix_now());
-            if due && let Err(error) = self.remove_round(&round, keep).await {
+            let ended_at = round.state().ended_at;
+            if round.is_due(keep, ended_at)
+                && let Err(error) = self.remove_round(&round, keep).await
+            {
                 tracing::warn!(round_id = %round.id, %error, "a round was not removed; it is tried again");
             }
         }
@@ -94,13 +110,18 @@ impl Rounds {
         match self.stored_state(round.id).await? {
             // Another parent was first.
             None => self.remove(&round.id),
-            // What storage says is in progress is, whatever is known here.
-            Some(state) if !is_over(state.phase) => {}
+            // Another parent may have it in progress again.
+            Some(state) if !is_over(state.phase) && self.are_shared() => {}
+            // Its end was never written: a crash came between it and its proof, or the disk was full.
+            Some(state) if !is_over(state.phase) => {
+                round.end_at(unix_now(), None);
+                self.store_phase(round, round.phase()).await?;
+            }
             Some(state) => {
                 // One that an earlier parent ended counts from when it is first looked at.
                 let ended = state.ended_at.unwrap_or_else(unix_now);
-                round.end_at(ended);
-                if ended.saturating_add(keep.as_secs()) <= unix_now() {
+                round.state().ended_at = Some(ended);
+                if round.is_due(keep, Some(ended)) {
                     round.state().removed = true;
                     self.store_phase(round, state.phase).await?;
                     self.leaving.insert(round.id);
@@ -133,5 +154,24 @@ impl Rounds {
         self.leaving.ids().remove(&id);
         tracing::info!(round_id = %id, "a round was removed, as rounds.keep_days says");
         self.storage.let_go(id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_due_by_the_date_and_by_the_time_that_passed() {
+        let hour = Duration::from_secs(3600);
+        let (ago, now) = (Some(unix_now() - 7200), Some(unix_now()));
+        let seen = Some(Instant::now());
+        assert!(is_due(hour, ago, None) && is_due(hour, None, None));
+        assert!(!is_due(hour, now, None));
+        // The date jumped by two hours after it had ended here.
+        assert!(!is_due(hour, ago, seen));
+        assert!(!is_due(hour, None, seen));
+        assert!(is_due(Duration::ZERO, now, seen));
+        assert!(!is_due(Duration::MAX, ago, None));
     }
 }

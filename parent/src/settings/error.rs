@@ -30,14 +30,20 @@ pub enum SettingsError {
     },
     /// A variable that was meant to be another one.
     #[error(
-        "the environment variable {name} stands for no setting; did you mean {nearest}? Rename it, or unset it"
+        "the environment variable {name} stands for no setting; {}rename it, or unset it",
+        nearest.as_ref().map(|nearest| format!("did you mean {nearest}? ")).unwrap_or_default()
     )]
     Variable {
         /// Its name.
         name: String,
-        /// The name that is nearest.
-        nearest: String,
+        /// The name that is nearest, if one is near.
+        nearest: Option<String>,
     },
+    /// A variable for a whole section.
+    #[error(
+        "the environment variable {0} stands for a section, whose place in the file it would take with all that is set there: set its keys one by one, as {0}__KEY"
+    )]
+    SectionVariable(String),
     /// A variable whose value is no text.
     #[error("the value of the environment variable {0} is no text in UTF-8")]
     NoText(String),

@@ -108,7 +108,7 @@ fn read_file(path: &Path) -> Result<Table, SettingsError> {
     })?;
     let malformed = |error: toml::de::Error| SettingsError::Malformed {
         origin: Origin::File(path.to_owned()),
-        detail: error.to_string().trim_end().to_owned(),
+        detail: located(&error, &text),
     };
     // From the text itself first: only this knows the lines.
     toml::from_str::<Settings>(&text).map_err(malformed)?;
@@ -119,6 +119,17 @@ fn read_file(path: &Path) -> Result<Table, SettingsError> {
         beside(&mut table, key, folder);
     }
     Ok(table)
+}
+
+/// Where and what; not the line itself, which may have a password in it.
+pub(super) fn located(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().trim_end().replace('\n', "; ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
+    format!("line {line}, column {column}: {message}")
 }
 
 /// Puts `folder` before the path at this key, if it is relative.

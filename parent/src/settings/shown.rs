@@ -8,6 +8,7 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::flat;
+use super::layers::located;
 use super::{Layer, ListenerSettings, LogSettings, Origin, Settings, SettingsError};
 use crate::config::{Config, Limits};
 
@@ -101,7 +102,7 @@ fn origins(
         })?;
         let table = DeTable::parse(&text).map_err(|error| SettingsError::Malformed {
             origin: Origin::File(path.to_owned()),
-            detail: error.to_string(),
+            detail: located(&error, &text),
         })?;
         let line = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
         from_table(table.get_ref(), "", &mut |key, offset| {

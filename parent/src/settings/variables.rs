@@ -27,22 +27,20 @@ pub fn check_variables(
             continue;
         };
         let is_ours_alone = rest.starts_with('_');
-        let is_known = if is_ours_alone {
-            let name = name.to_ascii_uppercase();
-            known.contains(&name) || sections.contains(&name)
-        } else {
-            known.contains(&name)
-        };
-        if is_known {
+        let upper = name.to_ascii_uppercase();
+        // It would take the place of all that the file says there, tokens and certificates too.
+        if is_ours_alone && sections.contains(&upper) {
+            return Err(SettingsError::SectionVariable(name));
+        }
+        if known.contains(if is_ours_alone { &upper } else { &name }) {
             continue;
         }
         let distance = |known: &String| damerau_levenshtein(&words(&name), &words(known));
-        let Some(nearest) = known.iter().min_by_key(|known| distance(known)) else {
-            continue;
-        };
-        if is_ours_alone || distance(nearest) <= slips(words(&name).len()) {
+        let nearest = known.iter().min_by_key(|known| distance(known));
+        let nearest = nearest.filter(|nearest| distance(nearest) <= slips(words(&name).len()));
+        if is_ours_alone || nearest.is_some() {
             return Err(SettingsError::Variable {
-                nearest: nearest.clone(),
+                nearest: nearest.cloned(),
                 name,
             });
         }
@@ -65,8 +63,8 @@ fn words(name: &str) -> String {
 /// How many slips of the keyboard are likelier than another word.
 const fn slips(letters: usize) -> usize {
     match letters {
-        0..=4 => 1,
-        5..=20 => 2,
+        0..=6 => 1,
+        7..=20 => 2,
         _ => 3,
     }
 }
@@ -96,18 +94,38 @@ mod tests {
             ("SEALSUM__CLIENTS__LISTENS", "SEALSUM__CLIENTS__LISTEN"),
             ("SEALSUM_LIMITS_CONECTIONS", "SEALSUM__LIMITS__CONNECTIONS"),
             ("SEALSUM__OPERATOR__TLS_KEY", "SEALSUM__OPERATOR__TLS__KEY"),
-            ("SEALSUM__ACESS__TOKENS", "SEALSUM__CLIENTS__TOKENS"),
-            ("SEALSUM__ROUNDS__KEEP", "SEALSUM__ROUNDS__KEEP_DAYS"),
+            ("SEALSUM__CLIENT__TOKENS", "SEALSUM__CLIENTS__TOKENS"),
         ] {
             match check(name) {
                 Err(SettingsError::Variable { name: at, nearest }) => {
-                    assert_eq!((&*at, &*nearest), (name, meant));
+                    assert_eq!((&*at, nearest.as_deref()), (name, Some(meant)));
                 }
                 other => panic!("{name}: {other:?}"),
             }
         }
         // There is nothing like it, and still it is meant for nobody else.
-        assert!(check("SEALSUM__").is_err() && check("SEALSUM__X__Y__Z").is_err());
+        for name in ["SEALSUM__", "SEALSUM__X__Y__Z", "SEALSUM__ACESS__TOKENS"] {
+            let refused = check(name);
+            assert!(
+                matches!(refused, Err(SettingsError::Variable { nearest: None, .. })),
+                "{name}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_variable_takes_the_place_of_a_whole_section() {
+        for name in [
+            "SEALSUM__CLIENTS",
+            "SEALSUM__clients__tls",
+            "SEALSUM__STORAGE",
+        ] {
+            let refused = check(name);
+            assert!(
+                matches!(refused, Err(SettingsError::SectionVariable(_))),
+                "{name}: {refused:?}"
+            );
+        }
     }
 
     #[test]
@@ -119,8 +137,8 @@ mod tests {
             "SEALSUM__OPERATOR__TLS__CLIENT_AUTHORITY",
             "SEALSUM__STORAGE__DATABASE",
             "SEALSUM__ON_SHUTDOWN",
-            "SEALSUM__CLIENTS",
-            "SEALSUM__CLIENTS__TLS",
+            // Words of their own.
+            "SEALSUM_DELTA",
             // The client's.
             "SEALSUM_PARENT_AUTHORITY",
             "SEALSUM_PARENT_CERTIFICATE",

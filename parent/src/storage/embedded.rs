@@ -53,6 +53,11 @@ impl Embedded {
         })))
     }
 
+    /// Whether what the folder has is a parent's, as far as that can be seen without opening it.
+    pub(crate) fn recognise(root: &Path) -> Result<(), StorageError> {
+        database::recognise(root)
+    }
+
     /// What blocks runs beside the threads that serve requests.
     fn blocking<T: Send + 'static>(
         &self,

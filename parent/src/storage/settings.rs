@@ -214,6 +214,13 @@ impl StorageSettings {
         if !(1..=3600).contains(&lease) {
             return Err(at_fault("lease_seconds", "is to be between 1 and 3600"));
         }
+        // It is shown and logged as it stands.
+        if self.endpoint.as_ref().is_some_and(|url| url.contains('@')) {
+            return Err(at_fault(
+                "endpoint",
+                "has a name or password before the host: give access_key_id_file and secret_access_key_file",
+            ));
+        }
         Ok(SharedSettings {
             database: self.database.clone().ok_or_else(|| {
                 at_fault(

@@ -176,6 +176,45 @@ async fn a_round_that_an_earlier_parent_ended_is_kept_from_the_first_look_on() {
     stage.is_removed(round).await;
 }
 
+/// A kill between the proof of an end and the state that says so.
+#[tokio::test]
+async fn a_round_whose_end_was_never_written_goes_all_the_same() {
+    let mut stage = Stage::new().await;
+    let aborted = stage.open(Intake::Presum, DIMENSION).await;
+    stage.put_all(aborted, [1]).await;
+    stage.post(&format!("/v1/rounds/{aborted}/abort")).await;
+    stage.stop().await;
+    let collecting =
+        "json_remove(json_set(CAST(value AS TEXT), '$.phase', 'collecting'), '$.ended_at')";
+    stage.edit_state(aborted, collecting);
+    stage.ends.keep = Some(HOUR);
+    stage.start_parent().await;
+    for _ in 0..400 {
+        if stage.stored_end(aborted).is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(stage.phase(aborted).await, "aborted");
+    stage.restart_keeping(Some(Duration::ZERO)).await;
+    stage.is_removed(aborted).await;
+}
+
+/// The abort receipt of a round that was lost before is kept from its own day on.
+#[tokio::test]
+async fn an_end_that_comes_later_counts_from_then_on() {
+    let mut stage = Stage::new().await;
+    let round = stage.open(Intake::Presum, DIMENSION).await;
+    stage.put_all(round, [1]).await;
+    stage.stop().await;
+    let lost = "json_set(CAST(value AS TEXT), '$.phase', 'lost', '$.ended_at', 1000000)";
+    stage.edit_state(round, lost);
+    stage.start_parent().await;
+    let aborted = stage.post(&format!("/v1/rounds/{round}/abort")).await;
+    assert_eq!(aborted.status, StatusCode::OK, "{:?}", aborted.body);
+    assert!(stage.stored_end(round).unwrap() > 1_000_000_000);
+}
+
 #[tokio::test]
 async fn a_removal_that_was_cut_is_ended_by_the_next_start_and_served_by_none() {
     for blobs_are_gone in [false, true] {

@@ -289,8 +289,8 @@ async fn a_round_that_one_parent_removes_is_gone_at_the_other() {
         }
     }
     let client = Contribution::new(round, 1, DIMENSION).header.client;
-    let proof = one.get(&format!("/v1/rounds/{round}/proofs/{client}"));
-    proof.await.refused_with(404, "unknown_round");
+    let proof = format!("/v1/rounds/{round}/proofs/{client}");
+    one.get(&proof).await.refused_with(404, "unknown_round");
     // What is in progress at another one stays with it.
     one.put_all(other, [1, 2, 3]).await;
     assert_eq!(one.phase(other).await, "collecting");

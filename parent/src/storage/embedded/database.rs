@@ -3,8 +3,8 @@
 //! A write-ahead log, so that a commit is one append and one fsync, and readers wait for
 //! nobody. `synchronous=FULL` makes that fsync part of each commit.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sealsum_protocol::{ClientId, RoundId};
 
 use super::commits::Commits;
-use super::folder::{failed, sync_folder};
+use super::folder::{failed, if_there, sync_folder};
 use crate::storage::keys::{ACCEPTANCE, UPLOAD};
 use crate::storage::{ACCEPTANCES_AT_A_TIME, Blob, Record, StorageError};
 
@@ -180,6 +180,36 @@ fn prepare(path: &Path) -> Result<Connection, StorageError> {
         _ => return Err(StorageError::Foreign(path.to_owned())),
     }
     Ok(connection)
+}
+
+/// Whether the file is a parent's database of a version that is known, by its first bytes:
+/// <https://sqlite.org/fileformat2.html#the_database_header>.
+pub(super) fn recognise(root: &Path) -> Result<(), StorageError> {
+    let path = root.join(FILE);
+    let Some(file) = if_there(File::open(&path)).map_err(failed("open", &path))? else {
+        return Ok(());
+    };
+    let mut head = [0; 100];
+    let read = file.read_at(&mut head, 0).map_err(failed("read", &path))?;
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 4).and_then(|four| four.try_into().ok());
+        i64::from(i32::from_be_bytes(bytes.unwrap_or_default()))
+    };
+    match (number(68), number(60)) {
+        // Empty, as SQLite leaves one that nothing was written to.
+        _ if read == 0 => Ok(()),
+        _ if read < head.len() || !head.starts_with(b"SQLite format 3\0") => {
+            Err(StorageError::Foreign(path))
+        }
+        // Its tables may still be in the log.
+        (0, 0) | (APPLICATION_ID, WITHOUT_BLOBS..=VERSION) => Ok(()),
+        (APPLICATION_ID, found) => Err(StorageError::Version {
+            path,
+            found,
+            known: VERSION,
+        }),
+        _ => Err(StorageError::Foreign(path)),
+    }
 }
 
 fn make_tables(connection: &mut Connection, path: &Path) -> Result<(), StorageError> {
