@@ -82,8 +82,9 @@ impl Host {
 
     /// Kills the enclave and has another take its place.
     pub(crate) fn replace_enclave(&self) -> Result<()> {
-        self.era.fetch_add(1, Ordering::AcqRel);
         drop(hold(&self.enclave).take());
+        // Not before its end: whoever reads the new one opens no round in the old.
+        self.era.fetch_add(1, Ordering::AcqRel);
         self.link.cut();
         self.start_enclave()
     }
