@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use sealsum_protocol::messages::Phase;
 
 use crate::enclave_link::LinkError;
-use crate::round::Round;
+use crate::round::{PHASES, Round};
 use crate::schedule::ScheduledRound;
 
 /// The counts; copies count together.
@@ -339,11 +339,3 @@ impl Counts {
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 4.0, 11))
 }
-
-const PHASES: [Phase; 5] = [
-    Phase::Collecting,
-    Phase::Releasing,
-    Phase::Released,
-    Phase::Aborted,
-    Phase::Lost,
-];

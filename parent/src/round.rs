@@ -104,6 +104,15 @@ impl Accepted {
     }
 }
 
+/// All there are.
+pub(crate) const PHASES: [Phase; 5] = [
+    Phase::Collecting,
+    Phase::Releasing,
+    Phase::Released,
+    Phase::Aborted,
+    Phase::Lost,
+];
+
 /// What is stored of the state; the rest follows from other records. A later parent may say more.
 #[derive(Serialize, Deserialize)]
 struct StoredState {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use sealsum_protocol::messages::Phase;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::described::Problems;
 use crate::listing::{Place, Wanted};
 use crate::problem::Problem;
+use crate::round::PHASES;
 use crate::rounds::Rounds;
 use crate::summary::RoundSummary;
 
@@ -98,12 +98,5 @@ pub(super) async fn list_rounds(
     }))
 }
 
-const PHASES: [Phase; 5] = [
-    Phase::Collecting,
-    Phase::Releasing,
-    Phase::Released,
-    Phase::Aborted,
-    Phase::Lost,
-];
 /// Rounds in a page: half a megabyte.
 const MOST: usize = 1000;
