@@ -142,6 +142,7 @@ impl Round {
             id: binding.round_id(),
             sequence,
             layout: binding.params.params.layout(),
+            waiting: WaitingHeaders::new(&binding.params.params.terms().admission),
             binding,
             boundary: AtomicU64::new(0),
             state: Mutex::new(State {
@@ -156,7 +157,6 @@ impl Round {
             }),
             intake_gate: tokio::sync::RwLock::new(()),
             client_locks: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
-            waiting: WaitingHeaders::default(),
             joining: WaitingNonces::default(),
             release: tokio::sync::Mutex::new(None),
             closing: OnceLock::new(),

@@ -80,7 +80,7 @@ pub use params::{
 pub use plan::PlanError;
 pub use receipt::{AbortReceipt, Acceptance, Receipt};
 pub use refusal::Refusal;
-pub use registry::{Registry, RegistryGrant};
+pub use registry::{Registry, RegistryGrant, UpperNodes};
 pub use ring::{RingBits, RingVector};
 pub use schema::{Dtype, Schema, TensorSpec};
 pub use seal::{Sealed, seal};

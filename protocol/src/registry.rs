@@ -4,6 +4,10 @@
 //! size. An authority may sign the root for a task and an epoch, so that clients can
 //! pin the authority rather than each root.
 
+mod upper;
+
+pub use upper::{UPPER_NODES_BYTES, UpperNodes};
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};

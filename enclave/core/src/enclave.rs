@@ -234,7 +234,7 @@ impl<N: Nsm, C: Clock> Enclave<N, C> {
         let workers = self.workers;
         self.round(&round_id)?
             .collecting()?
-            .contribute_many(&headers, workers)
+            .contribute_many(headers, workers)
     }
 
     fn stage(

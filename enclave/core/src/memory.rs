@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sealsum_protocol::{Intake, Refusal, RoundParams};
+use sealsum_protocol::registry::UPPER_NODES_BYTES;
+use sealsum_protocol::{Admission, Intake, Refusal, RoundParams};
 
 /// Memory for all rounds together, in bytes, of the production image: it leaves
 /// the rest of a 1 GiB enclave to kernel, initramfs and connections.
@@ -72,12 +73,17 @@ pub(crate) fn needed(params: &RoundParams) -> u64 {
         Intake::Stream => vector.saturating_mul(2),
         Intake::Presum => 0,
     };
+    let upper_nodes = match terms.admission {
+        Admission::Registry { .. } => UPPER_NODES_BYTES,
+        Admission::Open => 0,
+    };
     let clients = u64::from(terms.max_cohort)
         .saturating_add(BURNED_LIMIT)
         .saturating_mul(BYTES_PER_CLIENT);
     vectors
         .saturating_add(clients)
         .saturating_add(layout.blocks().saturating_mul(BYTES_PER_BLOCK))
+        .saturating_add(upper_nodes)
         .saturating_add(BYTES_PER_ROUND)
 }
 

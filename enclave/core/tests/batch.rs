@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use sealsum_protocol::messages::{Contribute, ContributeMany, HEADERS_LIMIT, Status, Verdict};
 use sealsum_protocol::{
-    Command, ContributionHeader, KemSuite, Refusal, Registry, Reply, RoundId, RoundTerms,
+    Command, ContributionHeader, Digest, KemSuite, Refusal, Registry, Reply, RoundId, RoundTerms,
+    UpperNodes,
 };
 use sealsum_testkit::hostile::Mischief;
 use sealsum_testkit::{
@@ -114,7 +115,7 @@ proptest! {
     #[test]
     fn many_at_once_is_one_after_the_other(
         deeds in prop::collection::vec(any_deed(), 1..48), cuts in prop::collection::vec(1..=HEADERS_LIMIT, 48),
-        threads in 1_usize..=3, max_cohort in 3_u32..=8, closed_group: bool,
+        threads in 1_usize..=3, max_cohort in 3_u32..=8, closed_group: bool, short_paths: bool,
         kem in prop_oneof![7 => Just(KemSuite::X25519), 1 => Just(KemSuite::XWing)],
     ) {
         let members = closed_group.then(|| registry(0..8));
@@ -125,6 +126,7 @@ proptest! {
         // Equal seeds give equal keys, so that the same headers are sealed to both.
         let mut together = LocalEnclave::with_threads(1, threads);
         let mut apart = LocalEnclave::new(1);
+        let mut shown = UpperNodes::of(&terms.admission);
         let mut parent = ScriptedParent::open(&mut together, terms.clone());
         let twin = ScriptedParent::open(&mut apart, terms);
         let round_id = parent.round_id();
@@ -138,12 +140,18 @@ proptest! {
                 break;
             }
             rest = later;
-            let said = verdicts(&mut together, round_id, batch);
+            // Of what earlier batches showed the enclave, nothing is said again.
+            let mut told = batch.to_vec();
+            for credential in told.iter_mut().filter_map(|one| one.header.credential.as_mut()).filter(|_| short_paths) {
+                shown.shorten(credential);
+            }
+            let said = verdicts(&mut together, round_id, &told);
             prop_assert_eq!(&said, &one_by_one(&mut apart, batch));
             prop_assert_eq!(status(&mut together, round_id), status(&mut apart, round_id));
             for (contribution, verdict) in batch.iter().zip(said) {
                 let known = parent.accepted.iter().any(|other| other.header.client == contribution.header.client);
                 if matches!(verdict, Verdict::Accepted(_)) && !known {
+                    contribution.header.credential.iter().for_each(|verified| shown.learn(verified));
                     parent.accepted.push(contribution.clone());
                 }
             }
@@ -154,6 +162,86 @@ proptest! {
             prop_assert_eq!(parent.release(&mut together), parent.release(&mut apart));
         }
     }
+}
+
+/// Adversary: a parent that leaves out of a path what nobody has shown, or what another round has, or
+/// what only a stranger's path has; and a stranger under whose path the enclave adds what it knows.
+#[test]
+fn a_path_may_lack_what_verified_ones_have_shown_and_nothing_else() {
+    let mut enclave = LocalEnclave::new(1);
+    let members = registry(0..8);
+    let terms = RoundTerms {
+        admission: admission(&members),
+        ..presum()
+    };
+    let parent = ScriptedParent::open(&mut enclave, terms.clone());
+    let other = ScriptedParent::open(
+        &mut enclave,
+        RoundTerms {
+            round_number: 2,
+            ..terms
+        },
+    );
+    let by = |parent: &ScriptedParent, n| done(Deed::Honest(n), parent, Some(&members));
+    let with_path_of = |mut one: Contribution, hashes: usize| {
+        one.header
+            .credential
+            .as_mut()
+            .unwrap()
+            .path
+            .truncate(hashes);
+        one
+    };
+    let mut say = |parent: &ScriptedParent, one: Contribution| {
+        let said = verdicts(&mut enclave, parent.round_id(), &[one]);
+        match said.as_slice() {
+            [Verdict::Accepted(_)] => "in",
+            [Verdict::Refused(refusal)] => refusal.code(),
+            _ => panic!("{said:?}"),
+        }
+    };
+    assert_eq!(
+        say(&parent, with_path_of(by(&parent, 0), 2)),
+        "credential",
+        "shown by nobody"
+    );
+    // A stranger's path of the same length shows nothing, since it leads nowhere.
+    let stranger = by(&parent, 9).signed_by(9, &registry((0..7).chain([9])));
+    assert_eq!(say(&parent, stranger), "credential");
+    assert_eq!(say(&parent, with_path_of(by(&parent, 0), 2)), "credential");
+
+    assert_eq!(say(&parent, by(&parent, 0)), "in");
+    let place = |n| members.place(&client_signer(n).key()).unwrap().0;
+    let beside = (1..8).find(|n| place(*n) == place(0) ^ 1).unwrap();
+    // What the enclave adds is verified with the rest: it lets nobody in, and who is refused
+    // shows nothing.
+    let mut guest = by(&parent, 9).signed_by(9, &registry([9]));
+    for hashes in 0..=3 {
+        let path = vec![Digest::new([7; 32]); hashes];
+        guest.header = guest
+            .header
+            .with_credential(&client_signer(9), place(beside), path);
+        assert_eq!(say(&parent, guest.clone()), "credential");
+    }
+    assert_eq!(say(&parent, with_path_of(by(&parent, beside), 1)), "in");
+    let opposite = (1..8).find(|n| place(*n) & 4 != place(0) & 4).unwrap();
+    assert_eq!(
+        say(&parent, with_path_of(by(&parent, opposite), 2)),
+        "credential",
+        "its sibling is shown, not its half"
+    );
+    assert_eq!(
+        say(&other, with_path_of(by(&other, beside), 1)),
+        "credential",
+        "in the other round"
+    );
+    // One header alone has its whole path.
+    let Reply::Refused(refusal) = enclave.say(Command::Contribute(Box::new(Contribute {
+        header: with_path_of(by(&parent, opposite), 1).header,
+    }))) else {
+        panic!("a path without its end was taken")
+    };
+    assert_eq!(refusal, Refusal::Credential);
 }
 
 /// Adversary: a parent that sends in one batch what it must not have twice.

@@ -7,8 +7,8 @@ use sealsum_protocol::{
     AggregationRule, Command, Encoding, Refusal, Reply, RoundParams, RoundTerms,
 };
 use sealsum_testkit::{
-    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, open_round, presum, sign,
-    stream,
+    Contribution, Link, LocalEnclave, ScriptedParent, UncheckedClient, admission, open_round,
+    presum, registry, sign, stream,
 };
 
 fn describe(enclave: &mut LocalEnclave) -> Description {
@@ -117,6 +117,11 @@ fn what_a_round_reserves_is_its_vectors_its_clients_and_half_a_mebibyte() {
         ..presum()
     };
     assert_eq!(needed(two_blocks), fixed + 192);
+    let admitted = RoundTerms {
+        admission: admission(&registry(0..8)),
+        ..presum()
+    };
+    assert_eq!(needed(admitted), fixed + 65_536);
 }
 
 #[test]

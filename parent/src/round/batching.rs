@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sealsum_protocol::messages::{ContributeMany, HEADERS_LIMIT};
-use sealsum_protocol::{Acceptance, Command, ContributionHeader, Refusal, Reply, Signed};
+use sealsum_protocol::messages::{ContributeMany, HEADERS_LIMIT, Verdict};
+use sealsum_protocol::{
+    Acceptance, Admission, Command, ContributionHeader, Refusal, Reply, Signed, UpperNodes,
+};
 use tokio::sync::oneshot;
 
 use super::Round;
@@ -17,19 +19,36 @@ use crate::rounds::Rounds;
 
 type Outcome = Result<Signed<Acceptance>, LinkError>;
 
-/// A round's headers that nobody has said to the enclave yet, oldest first.
-#[derive(Default)]
-pub(super) struct WaitingHeaders(Mutex<VecDeque<Waiting>>);
+/// A round's headers that nobody has said to the enclave yet.
+pub(super) struct WaitingHeaders {
+    /// Oldest first.
+    queue: Mutex<VecDeque<Waiting>>,
+    /// What of the registry the enclave was shown: need not be said again.
+    shown: Mutex<UpperNodes>,
+}
 
 struct Waiting {
     header: ContributionHeader,
+    /// Whether the enclave did not take it with less than its whole path.
+    whole: bool,
     outcome: oneshot::Sender<Outcome>,
 }
 
 impl WaitingHeaders {
+    pub(super) fn new(admission: &Admission) -> Self {
+        Self {
+            queue: Mutex::default(),
+            shown: Mutex::new(UpperNodes::of(admission)),
+        }
+    }
+
     fn join(&self, header: ContributionHeader) -> oneshot::Receiver<Outcome> {
         let (outcome, heard) = oneshot::channel();
-        self.queue().push_back(Waiting { header, outcome });
+        self.queue().push_back(Waiting {
+            header,
+            whole: false,
+            outcome,
+        });
         heard
     }
 
@@ -41,9 +60,40 @@ impl WaitingHeaders {
         queue.drain(..count).collect()
     }
 
+    /// What the enclave has to be told of it.
+    fn untold(&self, waiting: &Waiting) -> ContributionHeader {
+        let mut header = waiting.header.clone();
+        if let Some(credential) = header.credential.as_mut().filter(|_| !waiting.whole) {
+            self.shown().shorten(credential);
+        }
+        header
+    }
+
+    /// The enclave's word on one of them: passed on, unless the header is to be said again.
+    fn hear(&self, waiting: Waiting, said: &ContributionHeader, verdict: Verdict) {
+        match (&verdict, &waiting.header.credential) {
+            (Verdict::Accepted(_), Some(verified)) => self.shown().learn(verified),
+            // The enclave was shown less than this parent thought. Whole, it can be judged.
+            (Verdict::Refused(Refusal::Credential), whole) if said.credential != *whole => {
+                self.shown().forget();
+                let whole = true;
+                return self.queue().push_front(Waiting { whole, ..waiting });
+            }
+            _ => {}
+        }
+        // Who no longer listens finds its acceptance when it asks again.
+        let outcome = verdict.of(&waiting.header).map_err(LinkError::Refused);
+        let _ = waiting.outcome.send(outcome);
+    }
+
     /// Held for moments only, never across an await.
-    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same.
+    fn shown(&self) -> MutexGuard<'_, UpperNodes> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -72,10 +122,10 @@ async fn speak_for_all(round: &Round, mut session: Session<'_>) {
     if batch.is_empty() {
         return session.finish();
     }
-    let headers = batch.iter().map(|waiting| waiting.header.clone().into());
+    let headers: Vec<_> = batch.iter().map(|one| round.waiting.untold(one)).collect();
     let command = Command::ContributeMany(Box::new(ContributeMany {
         round_id: round.id,
-        headers: headers.collect(),
+        headers: headers.iter().cloned().map(Into::into).collect(),
     }));
     let said = session.ask(&command, Vec::new(), round.boundary()).await;
     let was_whole = matches!(said, Ok(_) | Err(LinkError::Refused(_)));
@@ -85,9 +135,8 @@ async fn speak_for_all(round: &Round, mut session: Session<'_>) {
     });
     match verdicts {
         Ok(verdicts) => {
-            for (Waiting { header, outcome }, verdict) in batch.into_iter().zip(verdicts) {
-                // Who no longer listens finds its acceptance when it asks again.
-                let _ = outcome.send(verdict.of(&header).map_err(LinkError::Refused));
+            for ((waiting, said), verdict) in batch.into_iter().zip(&headers).zip(verdicts) {
+                round.waiting.hear(waiting, said, verdict);
             }
         }
         Err(error) => {

@@ -1,7 +1,7 @@
 //! Uploads that come at once go into a `presum` round together, each with its own answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -9,11 +9,12 @@ use axum::http::StatusCode;
 use futures_util::future::join_all;
 use sealsum_protocol::messages::HEADERS_LIMIT;
 use sealsum_protocol::{
-    Acceptance, ClientSigner, Command, ContributionHeader, Intake, Refusal, RoundId, Signed,
-    canonical,
+    Acceptance, ClientSigner, Command, ContributionHeader, Intake, Refusal, Registry, RoundId,
+    Signed, canonical,
 };
 
 use crate::fake_enclave::Fault;
+use crate::room::for_registry;
 use crate::stage::{Answer, Contribution, DIMENSION, Stage, params_for};
 
 const CLIENTS: u8 = 60;
@@ -169,4 +170,56 @@ async fn an_enclave_that_can_not_read_the_command_costs_no_upload() {
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
     assert_eq!(stage.stored_uploads(round), 1);
     assert_accepted(&contribution, &stage.put(&contribution).await);
+}
+
+/// Of a registry's paths the enclave is told what it was not shown yet. One that does not know what
+/// this parent thinks, says so, and is told everything: no client is refused for it.
+#[tokio::test]
+async fn what_the_enclave_was_shown_of_the_registry_is_not_said_again() {
+    let stage = Stage::new().await;
+    let signers = (1..=16).map(|n| ClientSigner::from_secret(&[n; 32]));
+    let signers: Vec<_> = signers.collect();
+    let registry: Registry = signers.iter().map(ClientSigner::key).collect();
+    let round = stage.open_with(&for_registry(&registry)).await;
+    let lengths = Arc::new(Mutex::new(Vec::new()));
+    let (told, forgetful) = (Arc::clone(&lengths), Arc::new(AtomicBool::new(false)));
+    let forgets = Arc::clone(&forgetful);
+    stage.enclave.script(move |command| {
+        // Each header of many comes by as one.
+        let Command::Contribute(one) = command else {
+            return None;
+        };
+        let told_of = one
+            .header
+            .credential
+            .as_ref()
+            .map_or(0, |credential| credential.path.len());
+        told.lock().unwrap().push(told_of);
+        let short = told_of < 4 && forgets.load(Ordering::Relaxed);
+        short.then_some(Fault::Refuse(Refusal::Credential))
+    });
+    let put = async |n: usize| {
+        let signer = &signers[n];
+        let mut contribution = Contribution::new(round, n as u8 + 1, DIMENSION);
+        contribution.header.client = signer.key();
+        let (index, path) = registry.place(&signer.key()).unwrap();
+        contribution.header = contribution.header.with_credential(signer, index, path);
+        assert_accepted(&contribution, &stage.put(&contribution).await);
+        std::mem::take(&mut *lengths.lock().unwrap())
+    };
+    let place = |n: usize| registry.place(&signers[n].key()).unwrap().0;
+    let at = |index: u64| (0..16).find(|n| place(*n) == index).unwrap();
+    assert_eq!(put(at(0)).await, [4]);
+    // Its sibling's path has the same upper end, its cousin's differs in the sibling's and one more.
+    assert_eq!(put(at(1)).await, [1]);
+    assert_eq!(put(at(2)).await, [2]);
+    assert_eq!(put(at(15)).await, [4]);
+    assert_eq!(put(at(3)).await, [1]);
+
+    forgetful.store(true, Ordering::Relaxed);
+    assert_eq!(put(at(4)).await, [3, 4]);
+    // What it was told since, it knows; what it forgot is not relied on.
+    forgetful.store(false, Ordering::Relaxed);
+    assert_eq!(put(at(5)).await, [1]);
+    assert_eq!(put(at(14)).await, [4]);
 }

@@ -14,9 +14,9 @@ use sealsum_protocol::{
     RoundParams, RoundTerms, SignedRoundParams,
 };
 
-use crate::stage::{Contribution, DIMENSION, Stage, contribution_path, params};
+use crate::stage::{Contribution, DIMENSION, Stage, contribution_path, params_for};
 
-fn for_registry(registry: &Registry) -> SignedRoundParams {
+pub(crate) fn for_registry(registry: &Registry) -> SignedRoundParams {
     let operator = OperatorSigner::from_secret(&[7; 32]);
     let terms = RoundTerms {
         admission: Admission::Registry {
@@ -24,7 +24,10 @@ fn for_registry(registry: &Registry) -> SignedRoundParams {
             size: registry.size(),
             grant: None,
         },
-        ..params(Intake::Presum, DIMENSION).params.terms().clone()
+        ..params_for(Intake::Presum, DIMENSION, 8)
+            .params
+            .terms()
+            .clone()
     };
     RoundParams::new(terms).unwrap().sign(&operator).unwrap()
 }

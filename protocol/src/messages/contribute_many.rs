@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 use crate::signature::{Signature, Signed};
 
 /// Headers of one `presum` round. It means what sending them with `Contribute` one after the other
-/// would mean; together, the enclave opens them on all its threads.
+/// would mean; together, the enclave opens them on all its threads. A credential's path may lack
+/// the upper end that earlier commands have shown ([`UpperNodes`](crate::UpperNodes)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContributeMany {

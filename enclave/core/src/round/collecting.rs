@@ -13,7 +13,7 @@ use sealsum_protocol::messages::{Close, EXCLUSION_LIMIT, StageBlock};
 use sealsum_protocol::receipt::{AbortReceipt, Acceptance};
 use sealsum_protocol::{
     Admission, ClientId, Cohort, ContributionHeader, Digest, FLOOR, Intake, Refusal, Reply,
-    RoundBinding, RoundId, RoundParams, Signed,
+    RoundBinding, RoundId, RoundParams, Signed, UpperNodes,
 };
 
 use super::releasing::{Releasing, Source};
@@ -33,6 +33,8 @@ pub(crate) struct Collecting {
     /// Digests of the encapsulated keys of all contributions that opened.
     seen_keys: BTreeSet<Digest>,
     burned: BTreeSet<ClientId>,
+    /// Of the registry, as the credentials of `presum` have shown them.
+    upper_nodes: UpperNodes,
     /// The sum so far; `None` in `presum`, where no update comes in.
     sum: Option<SecretBlocks>,
     staged: Option<StagedContribution>,
@@ -48,6 +50,7 @@ impl Collecting {
         };
         Self {
             round_id: binding.round_id(),
+            upper_nodes: UpperNodes::of(&params.terms().admission),
             binding,
             keys,
             accepted: BTreeMap::new(),

@@ -18,13 +18,20 @@ impl Collecting {
     /// Takes headers of a `presum` round.
     pub(crate) fn contribute_many(
         &mut self,
-        headers: &[ContributionHeader],
+        mut headers: Vec<ContributionHeader>,
         workers: Workers,
     ) -> Result<Vec<Verdict>, Refusal> {
         if self.sum.is_some() {
             return Err(Refusal::WrongIntake);
         }
-        let ahead = workers.map(headers, OPENED_BY_ONE, |header| self.look_ahead(header));
+        // All by what earlier commands have shown, before the first of these shows more.
+        for credential in headers
+            .iter_mut()
+            .filter_map(|header| header.credential.as_mut())
+        {
+            self.upper_nodes.complete(credential);
+        }
+        let ahead = workers.map(&headers, OPENED_BY_ONE, |header| self.look_ahead(header));
         let decided: Vec<_> = headers
             .iter()
             .zip(ahead)
@@ -61,7 +68,12 @@ impl Collecting {
         let key = key_digest(header);
         self.check_place(header, &key)?;
         match ahead.unwrap_or_else(|| self.examine(header)) {
-            Ok(accepted) => Ok((client, self.take_in(client, key, accepted))),
+            Ok(accepted) => {
+                if let Some(verified) = &header.credential {
+                    self.upper_nodes.learn(verified);
+                }
+                Ok((client, self.take_in(client, key, accepted)))
+            }
             Err(Refusal::Credential) => Err(Refusal::Credential),
             Err(refusal) => Err(self.burn(client, key, refusal)),
         }
