@@ -64,7 +64,10 @@ fn run(setup: &Setup) -> Result<Vec<Figure>> {
         let n = setup.pick(1000, 200, 3);
         let registry = registry_of(setup.pick(1_000_000, 1_000_000, 1000), n);
         let places = Places::of(&registry);
-        let short = terms(Intake::Presum, 1000, 24);
+        let short = RoundTerms {
+            max_cohort: u32::try_from(n)?,
+            ..terms(Intake::Presum, 1000, 32)
+        };
         let members = RoundTerms {
             admission: admission(&registry),
             ..short.clone()
