@@ -76,3 +76,22 @@ fn round_in(lab: &Lab, number: u64, phase: &str) -> String {
     }
     panic!("round {number} never was {phase}");
 }
+
+/// A night job whose connection broke off tries again, and is told of the round that it may have opened.
+#[test]
+fn who_opens_a_round_a_second_time_is_told_of_the_first() {
+    let lab = Lab::start();
+    let open = |number| {
+        let request = RoundRequest {
+            number,
+            ..lab.request()
+        };
+        let opening = lab.opening("operator.key", &request);
+        let opening: Vec<&str> = opening.iter().map(String::as_str).collect();
+        say(&[&opening[..], &["--parent", &lab.parent.url]].concat()).ok()
+    };
+    let first = open(1);
+    assert_eq!(first["also_open"], serde_json::json!([]));
+    assert_eq!(open(1)["also_open"][0], first["round_id"]);
+    assert_eq!(open(2)["also_open"], serde_json::json!([]));
+}

@@ -24,8 +24,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use sealsum_protocol::RoundId;
+use utoipa::openapi::path::OperationBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{License, OpenApi};
+use utoipa::openapi::{HttpMethod, License, OpenApi, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -88,7 +89,7 @@ fn finish(paths: OpenApiRouter<Arc<Rounds>>, rounds: Arc<Rounds>) -> Router {
         paths
     };
     paths
-        .route("/openapi.json", get(async move || described.clone()))
+        .route(ITSELF, get(async move || described.clone()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .route_layer(middleware::from_fn(keep_pattern))
@@ -108,6 +109,15 @@ fn describe(mut paths: OpenApi) -> OpenApi {
     let mut license = License::new("Apache-2.0");
     license.identifier = Some("Apache-2.0".to_owned());
     paths.info.license = Some(license);
+    let itself = ResponseBuilder::new().description("this document");
+    let itself = OperationBuilder::new()
+        .summary(Some("The interface in OpenAPI."))
+        .tag("operation")
+        .response("200", itself.build());
+    let itself = itself.build();
+    paths
+        .paths
+        .add_path_operation(ITSELF, vec![HttpMethod::Get], itself);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = paths.components.get_or_insert_default();
     components.add_security_scheme("token", bearer);
@@ -118,6 +128,8 @@ fn describe(mut paths: OpenApi) -> OpenApi {
     ]);
     paths
 }
+
+const ITSELF: &str = "/openapi.json";
 
 /// The round that a path names.
 fn find(rounds: &Rounds, id: &str) -> Result<Arc<Round>, Problem> {

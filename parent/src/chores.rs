@@ -2,6 +2,7 @@
 //! its interface.
 
 pub(crate) mod config;
+pub(crate) mod output;
 pub(crate) mod shell;
 
 use std::fs::{File, OpenOptions};
@@ -37,16 +38,16 @@ pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
     }
     let shown = options.out.is_none().then_some(&token);
     if options.json {
-        println!("{}", json!({"token": shown, "line": line}));
+        output::say(&json!({"token": shown, "line": line}))?;
         return Ok(());
     }
-    if let Some(token) = shown {
-        println!("token: {token}");
-    }
-    match &options.tokens {
-        Some(path) => println!("let in by a line in {}", path.display()),
-        None => println!("line for the file of tokens: {line}"),
-    }
+    let shown = shown.map(|token| format!("token: {token}\n"));
+    let shown = shown.unwrap_or_default();
+    let let_in = match &options.tokens {
+        Some(path) => format!("let in by a line in {}", path.display()),
+        None => format!("line for the file of tokens: {line}"),
+    };
+    output::say(&format_args!("{shown}{let_in}"))?;
     Ok(())
 }
 
@@ -68,6 +69,6 @@ fn own_file() -> OpenOptions {
 }
 
 pub(crate) fn openapi() -> anyhow::Result<()> {
-    println!("{}", interface().to_pretty_json()?);
+    output::say(&interface().to_pretty_json()?)?;
     Ok(())
 }

@@ -36,6 +36,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Files that may be open at a time: each connection takes a descriptor, and an upload a second one.
+    #[must_use]
+    pub fn open_files(&self) -> u64 {
+        let listeners = 1 + u64::from(self.operator.is_some());
+        let connections = self.limits.connections as u64;
+        (listeners * connections * 2).saturating_add(OTHER_FILES)
+    }
+
     /// Errs if strangers would be let in where only the operator should be.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         if let Some(operator) = &self.operator
@@ -184,3 +192,6 @@ impl Default for Limits {
         }
     }
 }
+
+/// Of the storage, the enclave's link and the log.
+const OTHER_FILES: u64 = 256;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use sealsum_parent::{
     read_settings,
 };
 use sealsum_protocol::OperatorKey;
+use serde_json::json;
 
 /// The untrusted host of a Sealsum enclave: admits uploads, stores, relays, publishes.
 #[derive(Parser)]
@@ -27,8 +29,10 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Those of this process; ends it if they can't be taken.
     pub(crate) fn read() -> Self {
-        let matches = Self::command().get_matches();
-        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let matches = Self::command().try_get_matches();
+        let matches = matches.unwrap_or_else(|error| misused(&error));
+        let mut arguments =
+            Self::from_arg_matches(&matches).unwrap_or_else(|error| misused(&error));
         arguments.flags.note_sources(&matches);
         let below = matches
             .subcommand()
@@ -43,6 +47,29 @@ impl Arguments {
         }
         arguments
     }
+
+    pub(crate) const fn wants_json(&self) -> bool {
+        match &self.command {
+            None => false,
+            Some(Command::Config(ConfigCommand::Check(options))) => options.json,
+            Some(Command::Config(ConfigCommand::Show(options))) => options.json,
+            Some(Command::Token(options)) => options.json,
+            Some(Command::Openapi(options)) => options.json,
+            Some(Command::Completions(options)) => options.json,
+            Some(Command::Man(options)) => options.json,
+        }
+    }
+}
+
+/// Ends the process over flags that can't be taken, or with the help that was asked for.
+fn misused(error: &clap::Error) -> ! {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let detail = error.render().to_string();
+        let told = json!({"error": {"code": "usage", "detail": detail.trim()}});
+        let _ = writeln!(io::stdout(), "{told}");
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 #[derive(Subcommand)]
@@ -55,13 +82,20 @@ pub(crate) enum Command {
     Token(TokenOptions),
     /// Print the HTTP interface in OpenAPI, as /openapi.json serves it.
     #[command(after_help = "Example:\n  sealsum-parent openapi > openapi.json")]
-    Openapi,
+    Openapi(OpenapiOptions),
     /// Write a completion script for a shell.
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions(CompletionOptions),
     /// Write the manual pages.
     #[command(after_help = "Example:\n  sealsum-parent man --out man1")]
     Man(ManOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct OpenapiOptions {
+    /// It is JSON with or without this
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -301,7 +335,8 @@ Every key of the file has an environment variable too: SEALSUM__CLIENTS__LISTEN 
 [clients]. Flags go over the environment, the environment over the file.
 When it listens, it prints one line of JSON to stdout: {\"listening\",\"operator\"}.
 It starts whether or not the enclave answers, and says so to whoever asks (/readyz).
-Exit codes: 0 ended as asked, 1 failed, 2 an address, folder, file or flag can't be used.";
+Exit codes: 0 ended as asked, 1 failed, and may not the next time (an address in use, a folder that
+another parent holds, a database that is away), 2 a flag, setting, file or folder can't be used.";
 
 const CHECK_EXAMPLE: &str = "\
 Example:

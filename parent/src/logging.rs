@@ -8,14 +8,13 @@ use tracing_subscriber::EnvFilter;
 
 /// From here on, what is logged is written.
 pub(crate) fn begin(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = match &settings.filter {
-        Some(filter) => EnvFilter::try_new(filter).context("log.filter")?,
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-    };
+    let filter = EnvFilter::try_new(settings.filter_in_force()?).context("log.filter")?;
     let terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that nobody takes is lost; telling stderr about stderr would end the thread.
+        .log_internal_errors(false)
         .with_ansi(terminal);
     match settings.format {
         LogFormat::Text => lines.init(),

@@ -1,15 +1,15 @@
 //! `sealsum-parent`: reads its settings, starts a [`Parent`], says where it listens, and
 //! ends in an orderly way when asked to.
 //!
-//! Exit codes: 0 ended as asked, 1 a failure of its own, 2 what it was given can't be used
-//! (flags, settings, an address, the data folder). An enclave that is down is no reason not to
-//! start.
+//! Exit codes: 0 ended as asked, 1 a failure that may pass (an address in use, a database that is
+//! away), 2 what it was given can't be used (flags, settings, certificates, the data folder). An
+//! enclave that is down is no reason not to start.
 
 mod chores;
 mod flags;
 mod logging;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -18,14 +18,16 @@ use sealsum_parent::{Config, LogSettings, Parent, SettingsError, StartError, Tok
 use tokio::signal::unix::{SignalKind, signal};
 
 use chores::config::Unusable;
-use flags::{Arguments, Command};
+use chores::output::Unwritten;
+use flags::{Arguments, Command, ConfigCommand};
+use serde_json::json;
 
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     let done = match &arguments.command {
         Some(Command::Config(command)) => chores::config::config(command),
         Some(Command::Token(options)) => chores::token(options),
-        Some(Command::Openapi) => chores::openapi(),
+        Some(Command::Openapi(_)) => chores::openapi(),
         Some(Command::Completions(options)) => chores::shell::completions(options),
         Some(Command::Man(options)) => chores::shell::man(options),
         None => start(&arguments),
@@ -33,22 +35,39 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let unusable = is_unusable(&error);
             // The text of what was given names its cause already.
-            if is_unusable(&error) {
-                eprintln!("sealsum-parent: {error}");
-                return ExitCode::from(UNUSABLE);
+            let told = if unusable || error.is::<StartError>() {
+                error.to_string()
+            } else {
+                format!("{error:#}")
+            };
+            // The check has told in JSON what it found.
+            if arguments.wants_json()
+                && !matches!(
+                    arguments.command,
+                    Some(Command::Config(ConfigCommand::Check(_)))
+                )
+            {
+                let code = if unusable { "unusable" } else { "failed" };
+                let error = json!({"error": {"code": code, "detail": told}});
+                let _ = writeln!(io::stdout(), "{error}");
+            } else {
+                // Nobody may be reading; the exit code says it too.
+                let _ = writeln!(io::stderr(), "sealsum-parent: {told}");
             }
-            eprintln!("sealsum-parent: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(if unusable { UNUSABLE } else { FAILED })
         }
     }
 }
 
 fn is_unusable(error: &anyhow::Error) -> bool {
-    error.is::<StartError>()
+    let start = error.downcast_ref::<StartError>();
+    start.is_some_and(|error| !error.may_pass())
         || error.is::<SettingsError>()
         || error.is::<TokenError>()
         || error.is::<Unusable>()
+        || error.is::<Unwritten>()
 }
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
@@ -64,19 +83,19 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn run(config: Config, log: &LogSettings) -> anyhow::Result<()> {
     logging::begin(log)?;
-    raise_open_files();
+    raise_open_files(config.open_files());
     let (mut terminated, mut interrupted) = (
         signal(SignalKind::terminate()).context("can't wait for SIGTERM")?,
         signal(SignalKind::interrupt()).context("can't wait for SIGINT")?,
     );
     let (clients, operator) = (scheme(&config, true), scheme(&config, false));
     let parent = Parent::start(config).await?;
-    let ready = serde_json::json!({
+    let ready = json!({
         "listening": format!("{clients}://{}", parent.address()),
         "operator": format!("{operator}://{}", parent.operator_address()),
     });
     // Whoever started us may not read this; that is no reason to stop.
-    let _ = writeln!(std::io::stdout(), "{ready}");
+    let _ = writeln!(io::stdout(), "{ready}");
 
     tokio::select! {
         _ = terminated.recv() => {}
@@ -92,14 +111,14 @@ async fn run(config: Config, log: &LogSettings) -> anyhow::Result<()> {
 }
 
 /// Each connection takes a descriptor, and each upload a second one: as many as the system lets us have.
-fn raise_open_files() {
+fn raise_open_files(enough: u64) {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
     match raised {
-        Ok(most) if most >= ENOUGH_FILES => {}
+        Ok(most) if most >= enough => {}
         Ok(most) => tracing::warn!(
             most,
-            enough = ENOUGH_FILES,
+            enough,
             "few files may be open at a time: raise the hard limit (LimitNOFILE=, ulimit -Hn), or lower limits.connections"
         ),
         Err(error) => tracing::warn!(%error, "the limit of open files can't be raised"),
@@ -118,8 +137,6 @@ fn scheme(config: &Config, clients: bool) -> &'static str {
     }
 }
 
-/// Two listeners with 1024 connections each, and an upload on each connection.
-const ENOUGH_FILES: u64 = 4 * 1024 + 256;
 const FAILED: u8 = 1;
 /// As clap's own exit code for flags that it can't take.
 const UNUSABLE: u8 = 2;

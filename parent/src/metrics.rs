@@ -32,9 +32,11 @@ struct Counts {
     connections_refused: Counter,
     handshakes_failed: Counter,
     reloads_failed: Counter,
+    files_unusable: Labelled<Gauge>,
     certificate_expires: Labelled<Gauge>,
     scheduled: Labelled<Gauge>,
     rounds: Labelled<Gauge>,
+    rounds_rolled_back: Gauge,
     rounds_ended: Labelled<Counter>,
     cohort_size: Histogram,
     contributions: Counter,
@@ -59,9 +61,11 @@ impl Metrics {
             connections_refused: Counter::default(),
             handshakes_failed: Counter::default(),
             reloads_failed: Counter::default(),
+            files_unusable: Family::default(),
             certificate_expires: Family::default(),
             scheduled: Family::default(),
             rounds: Family::default(),
+            rounds_rolled_back: Gauge::default(),
             rounds_ended: Family::default(),
             // From FLOOR to a million.
             cohort_size: Histogram::new(exponential_buckets(4.0, 4.0, 10)),
@@ -109,6 +113,9 @@ impl Metrics {
                 .get_or_create(&[("phase", phase.to_string())])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        let rolled_back = rounds.iter().filter(|round| round.is_rolled_back()).count();
+        let rolled_back = i64::try_from(rolled_back).unwrap_or(i64::MAX);
+        self.0.rounds_rolled_back.set(rolled_back);
         let mut text = String::new();
         encode(&mut text, &self.0.registry)?;
         Ok(text)
@@ -150,6 +157,13 @@ impl Metrics {
 
     pub(crate) fn reload_failed(&self) {
         self.0.reloads_failed.inc();
+    }
+
+    pub(crate) fn files_unusable(&self, what: &str, unusable: bool) {
+        self.0
+            .files_unusable
+            .get_or_create(&[("files", what.to_owned())])
+            .set(unusable.into());
     }
 
     pub(crate) fn certificate_expires(&self, what: &str, time: i64) {
@@ -263,8 +277,13 @@ impl Counts {
         );
         to.register(
             "reloads_failed",
-            "Changes of certificates that could not be used; the earlier ones go on",
+            "Changes of certificates or tokens that could not be used, or not all of them",
             self.reloads_failed.clone(),
+        );
+        to.register(
+            "files_unusable",
+            "1 while certificates or tokens, as they are now on disk, can't be used or not all of them",
+            self.files_unusable.clone(),
         );
         to.register(
             "certificate_expires_timestamp",
@@ -277,6 +296,11 @@ impl Counts {
             self.scheduled.clone(),
         );
         to.register("rounds", "Rounds kept here, by phase", self.rounds.clone());
+        to.register(
+            "rounds_rolled_back",
+            "Rounds that the enclave has released and the storage does not know it",
+            self.rounds_rolled_back.clone(),
+        );
         to.register(
             "rounds_ended",
             "Rounds that ended since the start, by phase",

@@ -187,6 +187,8 @@ struct Door {
     address: SocketAddr,
     limits: Limits,
     tls: Option<Tls>,
+    /// Whether who connects shows one.
+    by_certificate: bool,
     guard: Guard,
 }
 
@@ -209,13 +211,14 @@ impl Door {
                 limits.reload,
                 metrics.clone(),
                 || Tokens::read(&path),
-                move || Ok(Tokens::read_again(&again)),
+                move || Tokens::read_again(&again),
             )
         });
         let tls = tls.transpose()?;
         let guard = Guard {
             rates: RateLimiter::new(limits.rates),
             tokens: tokens.transpose()?,
+            operator_only: section == "operator",
             tls: tls.clone(),
             metrics: metrics.clone(),
         };
@@ -229,6 +232,10 @@ impl Door {
             listener,
             address,
             limits: *limits,
+            by_certificate: at
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_authority.is_some()),
             tls,
             guard,
         })
@@ -237,8 +244,13 @@ impl Door {
     /// Where it is and what it asks for, for the log.
     fn told(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let certificates = if self.by_certificate {
+            ", by certificate"
+        } else {
+            ""
+        };
         let tokens = self.guard.tokens.as_ref().map_or("", |_| ", by token");
-        format!("{scheme}://{}{tokens}", self.address)
+        format!("{scheme}://{}{certificates}{tokens}", self.address)
     }
 
     fn serve(self, router: Router, mut stopped: watch::Receiver<()>) -> JoinHandle<()> {
@@ -283,8 +295,32 @@ pub enum StartError {
     #[error(transparent)]
     Tokens(#[from] TokenError),
     /// The data folder can't be used.
-    #[error("storage.folder (--data) can't be used: {0}")]
+    #[error("{setting} can't be used: {0}", setting = setting(.0))]
     Storage(#[from] StorageError),
+}
+
+impl StartError {
+    /// Whether the next start may do without any change: what is in the way may be gone by then.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Listen { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+            ),
+            Self::Storage(error) => error.may_pass(),
+            Self::Settings(_) | Self::Tls { .. } | Self::Tokens(_) => false,
+        }
+    }
+}
+
+/// What of the settings it is about.
+const fn setting(error: &StorageError) -> &'static str {
+    if error.is_shared() {
+        "storage"
+    } else {
+        "storage.folder (--data)"
+    }
 }
 
 /// What the caller can do about an address that can't be had.

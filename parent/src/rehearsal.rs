@@ -1,17 +1,17 @@
 //! What a start would meet, found out without one: nothing is changed, and nobody is connected to.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{AccessFlags, access};
 
 use crate::access::Tokens;
 use crate::config::{Config, Listener, TlsFiles};
 use crate::parent::StartError;
-use crate::storage::{Embedded, StorageError};
+use crate::storage::{Embedded, StorageError, must_be_writable};
 use crate::tls;
 
 /// One thing that a start needs.
@@ -46,6 +46,7 @@ impl Config {
                 found,
             });
         };
+        find("limits", "connections", Ok(self.open_files_told()));
         // Held until all are tried: two may want the same one.
         let mut held = Vec::new();
         for (section, listener) in [
@@ -63,9 +64,9 @@ impl Config {
             }
         }
         for (key, path) in self.storage.files() {
-            let opened = File::open(path).map_err(failed("read", path));
-            let opened = opened.map_err(StartError::from);
-            find("storage", key, opened.map(|_| text(path, "can be read")));
+            let read = fs::read(path).map_err(failed("read", path));
+            let read = read.map_err(StartError::from);
+            find("storage", key, read.map(|_| text(path, "can be read")));
         }
         if let Some(spool) = self.storage.spool() {
             find("storage", "spool", folder(spool).map_err(StartError::from));
@@ -81,6 +82,20 @@ impl Config {
             find("storage", "folder", found.map_err(StartError::from));
         }
         findings
+    }
+}
+
+impl Config {
+    /// The files that connections need, and whether the system gives them: a start warns, and goes on.
+    fn open_files_told(&self) -> String {
+        let (connections, files) = (self.limits.connections, self.open_files());
+        let needed = format!("{connections} at a time need {files} open files");
+        match getrlimit(Resource::RLIMIT_NOFILE) {
+            Ok((_, most)) if most < files => format!(
+                "{needed}, and the hard limit is {most}: raise it (LimitNOFILE=, ulimit -Hn), or serve fewer"
+            ),
+            _ => needed,
+        }
     }
 }
 
@@ -103,19 +118,27 @@ fn address(
 }
 
 fn certificate(section: &'static str, files: &TlsFiles) -> Result<String, StartError> {
-    tls::read(files).map_err(|error| StartError::Tls { section, error })?;
+    let at_fault = |error| StartError::Tls { section, error };
+    tls::read(files).map_err(at_fault)?;
+    let left = tls::not_expired(files).map_err(at_fault)?;
+    let left = left.map(|left| format!(", for {} more days", left / DAY));
+    let authority = files.client_authority.as_ref().map(|authority| {
+        format!(
+            "; who connects shows a certificate of {}",
+            authority.display()
+        )
+    });
     let path = files.certificate.display();
-    let left = tls::expires(&files.certificate).map(|expires| expires - tls::now());
-    Ok(match left {
-        Some(left) if left < 0 => format!("{path} has expired: clients will not take it"),
-        Some(left) => format!("{path} goes with its key, for {} more days", left / DAY),
-        None => format!("{path} goes with its key"),
-    })
+    let (left, authority) = (left.unwrap_or_default(), authority.unwrap_or_default());
+    Ok(format!("{path} goes with its key{left}{authority}"))
 }
 
 /// A folder that can be used, or made.
 fn folder(path: &Path) -> Result<String, StorageError> {
-    let there = path.ancestors().find(|path| path.exists());
+    // A link that leads nowhere is there, and no folder.
+    let there = path
+        .ancestors()
+        .find(|path| path.symlink_metadata().is_ok());
     // Relative, and nothing of it is there.
     let there = there.unwrap_or(Path::new("."));
     let there = if there == Path::new("") {
@@ -128,10 +151,19 @@ fn folder(path: &Path) -> Result<String, StorageError> {
     }
     must_be_writable(there)?;
     if there == path {
-        for name in KEPT {
+        for (name, is_folder) in KEPT {
             let kept = path.join(name);
-            if kept.exists() {
-                must_be_writable(&kept)?;
+            if kept.symlink_metadata().is_err() {
+                continue;
+            }
+            must_be_writable(&kept)?;
+            if kept.is_dir() != is_folder {
+                let kind = if is_folder {
+                    io::ErrorKind::NotADirectory
+                } else {
+                    io::ErrorKind::IsADirectory
+                };
+                return Err(failed("use", &kept)(kind.into()));
             }
         }
     }
@@ -145,14 +177,6 @@ fn folder(path: &Path) -> Result<String, StorageError> {
         "is made at the start"
     };
     Ok(text(path, &format!("{how}{}", room.unwrap_or_default())))
-}
-
-fn must_be_writable(path: &Path) -> Result<(), StorageError> {
-    let mut wanted = AccessFlags::R_OK | AccessFlags::W_OK;
-    if path.is_dir() {
-        wanted |= AccessFlags::X_OK;
-    }
-    access(path, wanted).map_err(|error| failed("write", path)(error.into()))
 }
 
 /// The lock is tried and given back; one that is not there is not made.
@@ -183,6 +207,11 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Storag
     }
 }
 
-/// What a data folder has in it.
-const KEPT: [&str; 4] = ["lock", "rounds.db", "rounds", "temporary"];
+/// What a data folder has in it, and whether that is a folder.
+const KEPT: [(&str, bool); 4] = [
+    ("lock", false),
+    ("rounds.db", false),
+    ("rounds", true),
+    ("temporary", true),
+];
 const DAY: i64 = 24 * 60 * 60;

@@ -16,52 +16,90 @@ pub(crate) struct Reloaded<T> {
     current: RwLock<Arc<T>>,
 }
 
+/// What changed files come to.
+pub(crate) struct Reread<T> {
+    /// From now on; without one, what was in force goes on.
+    pub(crate) value: Option<T>,
+    /// What is wrong with the files.
+    pub(crate) fault: Option<String>,
+}
+
+impl<T, E: Display> From<Result<T, E>> for Reread<T> {
+    /// Files that can't be used may be half replaced: the earlier value goes on.
+    fn from(read: Result<T, E>) -> Self {
+        match read {
+            Ok(value) => Self {
+                value: Some(value),
+                fault: None,
+            },
+            Err(error) => Self {
+                value: None,
+                fault: Some(error.to_string()),
+            },
+        }
+    }
+}
+
 impl<T: Send + Sync + 'static> Reloaded<T> {
     /// Makes the value, and again whenever a look finds other contents in `files`, for as long
-    /// as somebody holds it. Files that can't be used leave the last good value in place: they may
-    /// be half replaced.
-    pub(crate) fn start<E: Display + Send>(
+    /// as somebody holds it.
+    pub(crate) fn start<E>(
         what: String,
         files: Vec<PathBuf>,
         every: Duration,
         metrics: Metrics,
         first: impl FnOnce() -> Result<T, E>,
-        again: impl Fn() -> Result<T, E> + Send + 'static,
+        again: impl Fn() -> Reread<T> + Send + 'static,
     ) -> Result<Arc<Self>, E> {
         // Before the value: what changes in between is then found at the first look.
-        let mut made_of = fingerprint(&files);
+        let mut read = fingerprint(&files);
         let reloaded = Arc::new(Self {
             current: RwLock::new(Arc::new(first()?)),
         });
+        metrics.files_unusable(&what, false);
         let held = Arc::downgrade(&reloaded);
         tokio::spawn(async move {
-            let mut complained_of = None;
+            // The files that the value is all of, if it is.
+            let (mut made_of, mut at_fault) = (Some(read), false);
             loop {
                 tokio::time::sleep(every).await;
                 let found = fingerprint(&files);
                 let Some(reloaded) = held.upgrade() else {
                     return;
                 };
-                if found == made_of {
-                    if complained_of.take().is_some() {
-                        tracing::info!(what, "is as it was when it was last read");
-                    }
+                // Told once; why they could not be read may pass without a change of them.
+                let told = found == read;
+                if told && !at_fault {
                     continue;
                 }
-                match again() {
-                    Ok(value) => {
-                        reloaded.replace(value);
-                        tracing::info!(what, "changed and was read again");
-                        (made_of, complained_of) = (found, None);
-                    }
-                    // Tried again at every look, told once.
-                    Err(error) if complained_of != Some(found) => {
-                        tracing::error!(what, %error, "changed and can't be used; the earlier goes on");
-                        metrics.reload_failed();
-                        complained_of = Some(found);
-                    }
-                    Err(_) => {}
+                read = found;
+                if made_of == Some(found) && at_fault {
+                    tracing::info!(what, "is as it was when it was last read");
+                    at_fault = false;
+                    metrics.files_unusable(&what, at_fault);
+                    continue;
                 }
+                let Reread { value, fault } = again();
+                let goes_on = value.is_none();
+                if let Some(value) = value {
+                    reloaded.replace(value);
+                    made_of = fault.is_none().then_some(found);
+                }
+                match &fault {
+                    Some(_) if told => {}
+                    Some(error) if goes_on => {
+                        tracing::error!(what, %error, "changed and can't be used; the earlier goes on");
+                    }
+                    Some(error) => {
+                        tracing::error!(what, %error, "changed, and what is left of it counts")
+                    }
+                    None => tracing::info!(what, "changed and was read again"),
+                }
+                if fault.is_some() && !told {
+                    metrics.reload_failed();
+                }
+                at_fault = fault.is_some();
+                metrics.files_unusable(&what, at_fault);
             }
         });
         Ok(reloaded)
@@ -120,7 +158,7 @@ mod tests {
             Duration::from_millis(1),
             Metrics::new(),
             move || number(&path),
-            move || number(&again),
+            move || number(&again).into(),
         )
         .unwrap();
         assert_eq!(*reloaded.current(), 1);
@@ -144,7 +182,7 @@ mod tests {
             Duration::from_secs(1),
             Metrics::new(),
             || number(Path::new("/nowhere/number")),
-            || Ok(1),
+            || Ok::<_, String>(1).into(),
         );
         assert!(started.is_err());
     }

@@ -24,7 +24,7 @@ pub(crate) use removal::Leaving;
 pub(crate) use settling::Openings;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -48,6 +48,7 @@ pub struct Round {
     binding: RoundBinding,
     layout: BlockLayout,
     boundary: AtomicU64,
+    rolled_back: AtomicBool,
     state: Mutex<State>,
     /// Read by uploads on their way into the enclave, written by what ends the intake:
     /// the cohort is not read while one is half in.
@@ -145,6 +146,7 @@ impl Round {
             waiting: WaitingHeaders::new(&binding.params.params.terms().admission),
             binding,
             boundary: AtomicU64::new(0),
+            rolled_back: AtomicBool::new(false),
             state: Mutex::new(State {
                 phase,
                 accepted,

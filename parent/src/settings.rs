@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 pub use error::SettingsError;
 pub use layers::{Layer, Origin, read};
@@ -118,13 +119,23 @@ pub struct LogSettings {
 }
 
 impl LogSettings {
-    fn check(&self) -> Result<(), SettingsError> {
-        match &self.filter {
-            Some(filter) if EnvFilter::try_new(filter).is_err() => {
-                Err(SettingsError::LogFilter(filter.clone()))
-            }
-            _ => Ok(()),
-        }
+    /// Which lines: as set here, else as `RUST_LOG` has it, else `info`.
+    ///
+    /// # Errors
+    /// [`SettingsError::LogFilter`].
+    pub fn filter_in_force(&self) -> Result<String, SettingsError> {
+        let variable = || std::env::var(LOG_VARIABLE).ok();
+        let (key, filter) = match (&self.filter, variable().filter(|filter| !filter.is_empty())) {
+            (Some(filter), _) => ("log.filter", filter.clone()),
+            (None, Some(filter)) => (LOG_VARIABLE, filter),
+            (None, None) => return Ok("info".to_owned()),
+        };
+        // A single word that is no level would be taken for a part of the program, all else left out.
+        let a_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+        let understood = EnvFilter::try_new(&filter).is_ok() && filter.split(',').all(a_level);
+        understood
+            .then_some(filter.clone())
+            .ok_or(SettingsError::LogFilter { key, filter })
     }
 }
 
@@ -153,7 +164,8 @@ impl Settings {
             flag: "--enclave",
             example: "vsock:16:5005",
         })?;
-        if self.storage.folder().is_none() && !self.storage.is_shared() {
+        let folder = self.storage.folder().filter(|folder| *folder != "");
+        if folder.is_none() && !self.storage.is_shared() {
             return Err(SettingsError::Missing {
                 key: "storage.folder",
                 flag: "--data",
@@ -178,7 +190,7 @@ impl Settings {
             on_shutdown: self.on_shutdown,
         };
         config.check()?;
-        self.log.check()?;
+        self.log.filter_in_force()?;
         Ok(config)
     }
 
@@ -309,6 +321,7 @@ fn set<T>(limit: &mut T, value: Option<T>) {
 /// A year in seconds, a million connections and then some, 32 TiB in MiB.
 const MOST: u64 = 32 << 20;
 const DAY: u64 = 24 * 60 * 60;
+const LOG_VARIABLE: &str = "RUST_LOG";
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
 

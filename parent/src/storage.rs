@@ -14,6 +14,7 @@ mod shared;
 
 pub(crate) use blocking::{blocking, by_windows};
 pub use embedded::Embedded;
+pub(crate) use embedded::must_be_writable;
 pub use error::StorageError;
 pub use keys::{Blob, Record};
 pub use lease::{Holder, TakenOver, Whereabouts};

@@ -37,34 +37,47 @@ pub(crate) fn start(
         watched,
         look,
         metrics.clone(),
-        || read_and_tell(&what, &first, metrics),
-        move || read_and_tell(&name, &again, &told),
+        || {
+            let config = read(&first)?;
+            tell(&what, &first, metrics);
+            // Rounds are to end whatever a certificate says, so a start goes on with it.
+            if let Err(error) = not_expired(&first) {
+                tracing::error!(what, %error, "serving nobody until it is renewed");
+            }
+            Ok(config)
+        },
+        move || {
+            let read = not_expired(&again).and_then(|_| read(&again));
+            if read.is_ok() {
+                tell(&name, &again, &told);
+            }
+            read.into()
+        },
     )
 }
 
-fn read_and_tell(
-    what: &str,
-    files: &TlsFiles,
-    metrics: &Metrics,
-) -> Result<ServerConfig, TlsError> {
-    let config = read(files)?;
+fn tell(what: &str, files: &TlsFiles, metrics: &Metrics) {
     if let Some(expires) = expires(&files.certificate) {
         metrics.certificate_expires(what, expires);
-        if expires < now() {
-            tracing::error!(what, path = %files.certificate.display(), "the certificate has expired: clients will not take it");
-        }
     }
-    Ok(config)
+}
+
+/// For how many more seconds clients take the certificate, if that can be read.
+pub(crate) fn not_expired(files: &TlsFiles) -> Result<Option<i64>, TlsError> {
+    match expires(&files.certificate).map(|expires| expires - now()) {
+        Some(left) if left < 0 => Err(TlsError::Expired(files.certificate.clone())),
+        left => Ok(left),
+    }
 }
 
 /// When the server's own certificate ends, in seconds since 1970.
-pub(crate) fn expires(certificate: &Path) -> Option<i64> {
+fn expires(certificate: &Path) -> Option<i64> {
     let chain = certificates(certificate).ok()?;
     let (_, parsed) = x509_parser::parse_x509_certificate(chain.first()?).ok()?;
     Some(parsed.validity().not_after.timestamp())
 }
 
-pub(crate) fn now() -> i64 {
+fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
@@ -149,6 +162,9 @@ pub enum TlsError {
         /// What is wrong.
         source: pem::Error,
     },
+    /// Nobody would take it.
+    #[error("the certificate in {0} has expired: renew it, clients will not take it")]
+    Expired(PathBuf),
     /// Files that do not go together.
     #[error("the certificate in {path} can't be used: {source}; is the key the certificate's own?")]
     Mismatch {

@@ -146,7 +146,34 @@ fn a_data_folder_that_is_anothers_or_none_fails() {
         said.contains("data") && said.contains("not a directory"),
         "{said}"
     );
-    // Nor can one be made below it.
+    fs::remove_file(&data).unwrap();
+    std::os::unix::fs::symlink("nowhere", &data).unwrap();
+    let (_, said) = desk.failure(line);
+    assert!(said.contains("not a directory"), "{said}");
+    fs::remove_file(&data).unwrap();
+    // What is in it is of the right kind.
+    fs::create_dir(&data).unwrap();
+    for (name, is_folder) in [("rounds", true), ("temporary", true), ("rounds.db", false)] {
+        let kept = data.join(name);
+        if is_folder {
+            fs::write(&kept, "a file").unwrap();
+        } else {
+            fs::create_dir(&kept).unwrap();
+        }
+        let (_, said) = desk.failure(line);
+        assert!(said.contains(name) && said.contains("directory"), "{said}");
+        fs::remove_file(&kept)
+            .or_else(|_| fs::remove_dir(&kept))
+            .unwrap();
+    }
+    fs::remove_dir(&data).unwrap();
+    desk.write("none.toml", &settings("").replace("\"data\"", "\"\""));
+    let (code, json) = desk.json("config check none.toml");
+    assert_eq!(code, Some(2), "{json}");
+    assert!(json["error"].as_str().unwrap().contains("--data"), "{json}");
+
+    // Nor can one be made below a file.
+    desk.write("data", "a file");
     let (_, said) = desk.failure(&format!("{line} --data data/below"));
     assert!(said.contains("not a directory"), "{said}");
 }
@@ -175,6 +202,16 @@ fn certificates_and_tokens_are_looked_at_and_all_that_fails_is_told() {
     assert!(text.contains("own.pem goes with its key, for "), "{text}");
     assert!(!text.contains("PRIVATE"), "{text}");
 
+    let mut past = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    past.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    past.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let past = past.self_signed(&made.signing_key).unwrap();
+    desk.write("own.pem", &past.pem());
+    let (setting, said) = desk.failure("config check parent.toml");
+    assert_eq!(setting, "clients.tls");
+    assert!(said.contains("own.pem has expired"), "{said}");
+    desk.write("own.pem", &made.cert.pem());
+
     desk.write("parent.toml", &tls("other.key"));
     let (setting, said) = desk.failure("config check parent.toml");
     assert_eq!(setting, "clients.tls");
@@ -186,7 +223,7 @@ fn certificates_and_tokens_are_looked_at_and_all_that_fails_is_told() {
     assert_eq!(ended.status.code(), Some(2), "{text}");
     assert_eq!(text.matches("FAILS ").count(), 2, "{text}");
     assert!(
-        text.contains("parent.toml can't be used: 2 of 5 points"),
+        text.contains("parent.toml can't be used: 2 of 6 points"),
         "{text}"
     );
 }
@@ -414,4 +451,101 @@ fn a_variable_that_is_no_text_is_named() {
     let text = said(&ended);
     assert_eq!(ended.status.code(), Some(2), "{text}");
     assert!(text.contains("SEALSUM__STORAGE__FOLDER"), "{text}");
+}
+
+/// A level that is misspelt would be taken for a part of the program, and leave all else out.
+#[test]
+fn a_log_filter_that_would_log_nothing_is_refused() {
+    let desk = Desk::new();
+    for filter in ["inof", "=x=", "info,wran"] {
+        let text = settings(&format!("[log]\nfilter = \"{filter}\"\n"));
+        desk.write("parent.toml", &text);
+        let (code, json) = desk.json("config check parent.toml");
+        let error = json["error"].as_str().unwrap();
+        assert_eq!(code, Some(2), "{json}");
+        assert!(
+            error.contains("log.filter") && error.contains(filter),
+            "{error}"
+        );
+    }
+    desk.write(
+        "parent.toml",
+        &settings("[log]\nfilter = \"warn,sealsum_parent::round=debug\"\n"),
+    );
+    assert_eq!(desk.json("config check parent.toml").0, Some(0));
+
+    desk.write("parent.toml", &settings(""));
+    let show = |variable: &str| {
+        let mut command = desk.command("config show parent.toml --json");
+        command.env("RUST_LOG", variable).output().unwrap()
+    };
+    let ended = show("loud");
+    assert_eq!(ended.status.code(), Some(2), "{}", said(&ended));
+    assert!(said(&ended).contains("RUST_LOG is"), "{}", said(&ended));
+    let json: Value = serde_json::from_slice(&show("debug").stdout).unwrap();
+    let settings = json["settings"].as_array().unwrap();
+    let filter = settings
+        .iter()
+        .find(|it| it["key"] == "log.filter")
+        .unwrap();
+    assert_eq!(filter["value"], "debug");
+    assert!(
+        filter["origin"].as_str().unwrap().contains("RUST_LOG"),
+        "{filter}"
+    );
+}
+
+#[test]
+fn with_json_a_failure_is_json_too() {
+    let desk = Desk::new();
+    desk.write("notes", "mine\n");
+    for (line, code, exit) in [
+        ("config show nowhere.toml --json", "unusable", 2),
+        ("config show --jsn --json", "usage", 2),
+        ("token two/words --json", "unusable", 2),
+        ("token clinic --tokens notes --json", "unusable", 2),
+        ("man --out notes --json", "unusable", 2),
+        ("openapi --what --json", "usage", 2),
+    ] {
+        let ended = desk.run(line);
+        let json: Value = serde_json::from_slice(&ended.stdout).expect(line);
+        assert_eq!(json["error"]["code"], code, "{line}: {json}");
+        assert!(
+            !json["error"]["detail"].as_str().unwrap().is_empty(),
+            "{line}"
+        );
+        assert_eq!(ended.status.code(), Some(exit), "{line}: {json}");
+        assert!(ended.stderr.is_empty(), "{line}: told twice");
+    }
+    assert_eq!(
+        fs::read_to_string(desk.path().join("notes")).unwrap(),
+        "mine\n"
+    );
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
+    let desk = Desk::new();
+    for line in [
+        "openapi",
+        "config show parent.toml",
+        "config check parent.toml",
+        "token clinic",
+    ] {
+        let shell = format!("\"$0\" {line} | true; echo ${{PIPESTATUS[0]}}");
+        let piped = Command::new("bash")
+            .args(["-c", &shell, env!("CARGO_BIN_EXE_sealsum-parent")])
+            .current_dir(desk.path())
+            .output()
+            .unwrap();
+        assert_eq!(said(&piped), "0\n", "{line}");
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let ended = desk.command(line).stdout(full).output().unwrap();
+        let text = said(&ended);
+        assert_eq!(ended.status.code(), Some(2), "{line}: {text}");
+        assert!(text.contains("could not be written"), "{line}: {text}");
+    }
 }

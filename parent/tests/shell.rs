@@ -62,7 +62,7 @@ fn there_is_a_page_for_each_command() {
     fs::write(folder.path().join("file"), "").unwrap();
     let line = format!("man --out {}", folder.path().join("file").display());
     let ended = run(&line);
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(2));
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(said.contains("file"), "{said}");
 }

@@ -22,6 +22,8 @@ pub(crate) struct Guard {
     pub(crate) rates: RateLimiter,
     /// Without any, nobody needs one.
     pub(crate) tokens: Option<Arc<Reloaded<Tokens>>>,
+    /// Whether the operator alone is served here.
+    pub(crate) operator_only: bool,
     /// Of the listener, as it is now.
     pub(crate) tls: Option<Tls>,
     pub(crate) metrics: Metrics,
@@ -57,7 +59,7 @@ impl Guard {
         let tokens = tokens.current();
         let (name, role) = tokens.bearer(token).ok_or_else(Problem::no_token)?;
         tracing::Span::current().record("bearer", name);
-        if may(role, request.method()) {
+        if may(role, request.method(), self.operator_only) {
             Ok(())
         } else {
             Err(Problem::other_role())
@@ -68,9 +70,10 @@ impl Guard {
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Opening, closing and aborting are posted, contributions are put, the rest is read.
-const fn may(role: Role, method: &Method) -> bool {
+const fn may(role: Role, method: &Method, operator_only: bool) -> bool {
     match role {
         Role::Operator => true,
+        Role::Client if operator_only => false,
         Role::Client => !matches!(*method, Method::POST | Method::DELETE),
         Role::Observer => matches!(*method, Method::GET | Method::HEAD),
     }
@@ -238,7 +241,7 @@ impl Problem {
             StatusCode::FORBIDDEN,
             "token_role",
             "The token is for something else",
-            "the token is known, and its role does not allow this: observers read, clients contribute, operators open, close and abort",
+            "the token is known, and its role does not allow this here: observers read, clients contribute at the clients' address, operators open, close and abort",
         )
     }
 }

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
+use crate::reload::Reread;
+
 /// What the bearer of a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,24 +69,18 @@ impl Tokens {
     }
 
     /// Reads the file while the parent runs. Whoever changes it most likely withdraws a token, so that no
-    /// earlier one stays in force: a line that is none lets nobody in, nor does a file that is gone.
-    pub(crate) fn read_again(path: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap_or_else(|error| {
-            tracing::error!(path = %path.display(), %error, "the file of tokens can't be read: nobody is let in");
-            String::new()
+    /// earlier one stays in force: a line that is none lets nobody in, and a file that is gone nobody at all.
+    pub(crate) fn read_again(path: &Path) -> Reread<Self> {
+        let known = fs::read_to_string(path).map(|text| {
+            let known = lines(&text).filter_map(|(line, _)| parse(line));
+            Self(known.collect())
         });
-        let lines = lines(&text).filter_map(|(line, number)| {
-            let known = parse(line);
-            if known.is_none() {
-                tracing::error!(path = %path.display(), number, "a line of the file of tokens is no token's: it lets nobody in");
-            }
-            known
-        });
-        let known: Vec<_> = lines.collect();
-        if known.is_empty() {
-            tracing::warn!(path = %path.display(), "there is no token any more: nobody is let in");
+        // What a start would say of it.
+        let fault = Self::read(path).err().map(|error| error.to_string());
+        Reread {
+            value: Some(known.unwrap_or_default()),
+            fault,
         }
-        Self(known)
     }
 
     /// Whether somebody of that name has a token.
@@ -135,15 +131,23 @@ impl Token {
     /// file yet.
     ///
     /// # Errors
-    /// [`TokenError::Name`], [`TokenError::Taken`], [`TokenError::Role`], [`TokenError::NoRandomness`].
+    /// [`TokenError::Name`], [`TokenError::Taken`], [`TokenError::Role`], [`TokenError::NoRandomness`];
+    /// [`TokenError::Line`] and [`TokenError::Unreadable`] of a file that is no file of tokens.
     pub fn draw(name: &str, role: &str, in_file: Option<&Path>) -> Result<Self, TokenError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
             return Err(TokenError::Name(name.to_owned()));
         }
-        // Who withdraws a token is to know which line it is.
-        if in_file.is_some_and(|path| Tokens::read(path).is_ok_and(|known| known.has(name))) {
-            return Err(TokenError::Taken(name.to_owned()));
+        if let Some(path) = in_file {
+            match Tokens::read(path) {
+                // Who withdraws a token is to know which line it is.
+                Ok(known) if known.has(name) => return Err(TokenError::Taken(name.to_owned())),
+                Ok(_) | Err(TokenError::Empty(_)) => {}
+                Err(TokenError::Unreadable { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
+                // Not a file of tokens, perhaps: nothing is added to a key or a certificate.
+                Err(error) => return Err(error),
+            }
         }
         if Role::from_str(role).is_err() {
             return Err(TokenError::Role(role.to_owned()));
@@ -292,12 +296,16 @@ mod tests {
             (String::new(), false),
         ] {
             let file = file(&text);
-            let tokens = Tokens::read_again(file.path());
+            let Reread { value, fault } = Tokens::read_again(file.path());
+            let tokens = value.unwrap();
             assert_eq!(tokens.bearer(&kept.token).is_some(), kept_is_in, "{text}");
             assert!(tokens.bearer(&withdrawn.token).is_none());
+            // What a start would refuse is told, whoever is let in meanwhile.
+            assert_eq!(fault.is_some(), text != kept.line, "{text}: {fault:?}");
         }
         let gone = Tokens::read_again(Path::new("/nowhere/tokens"));
-        assert!(gone.bearer(&kept.token).is_none());
+        assert!(gone.value.unwrap().bearer(&kept.token).is_none());
+        assert!(gone.fault.unwrap().contains("/nowhere/tokens"));
     }
 
     #[test]
@@ -309,6 +317,18 @@ mod tests {
         assert!(Token::draw("other", "observer", Some(file.path())).is_ok());
         let new = Path::new("/nowhere/tokens");
         assert!(Token::draw("night-job", "operator", Some(new)).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_added_to_a_file_of_something_else() {
+        for contents in ["-----BEGIN CERTIFICATE-----\nMIIB\n", "spoilt line\n"] {
+            let file = file(contents);
+            let drawn = Token::draw("other", "observer", Some(file.path()));
+            assert!(matches!(drawn, Err(TokenError::Line { number: 1, .. })));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = Token::draw("other", "observer", Some(folder.path()));
+        assert!(matches!(drawn, Err(TokenError::Unreadable { .. })));
     }
 
     #[test]

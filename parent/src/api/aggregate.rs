@@ -25,7 +25,7 @@ use crate::storage::{Blob, StoredBlob};
     tag = "auditors",
     params(RoundPath),
     responses(
-        (status = 200, body = Binary, content_type = "application/octet-stream"),
+        (status = 200, body = Binary, content_type = "application/octet-stream", description = "the sum, packed as docs/PROTOCOL.md has it"),
         Problems,
     ),
 )]

@@ -18,7 +18,7 @@ use crate::summary::RoundSummary;
     tag = "operator",
     params(RoundPath),
     responses(
-        (status = 200, body = RoundSummary),
+        (status = 200, body = RoundSummary, description = "the round as it is now"),
         Problems,
     ),
 )]

@@ -142,7 +142,7 @@ pub(super) struct OffsetQuery {
         ("contribution" = String, Query, description = "The contribution's digest: 64 hexadecimal characters"),
     ),
     responses(
-        (status = 200, body = Offset),
+        (status = 200, body = Offset, description = "where to go on; 0 if nothing is kept, or nothing is to be sent any more"),
         Problems,
     ),
 )]

@@ -10,6 +10,7 @@ use sealsum_protocol::messages::Phase;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::described::Problems;
 use crate::problem::Problem;
 use crate::rounds::Rounds;
 
@@ -28,7 +29,7 @@ pub(super) struct Health {
     get,
     path = "/healthz",
     tag = "operation",
-    responses((status = 200, body = Health)),
+    responses((status = 200, body = Health, description = "the process serves")),
 )]
 pub(super) async fn healthz() -> Json<Health> {
     Json(Health {
@@ -44,7 +45,8 @@ pub(super) struct Readiness {
     ready: bool,
     /// Whether every stored round was read back and is being taken up.
     rounds_loaded: bool,
-    /// Whether the enclave answered when it was last asked, seconds ago at most.
+    /// Whether the enclave answered when it was last asked: every few seconds. One that says nothing is
+    /// waited for (`enclave.reply_seconds`) before this is false.
     enclave_answers: bool,
     /// Rounds that take contributions now. A parent is ready without any.
     collecting: usize,
@@ -56,7 +58,7 @@ pub(super) struct Readiness {
     path = "/readyz",
     tag = "operation",
     responses(
-        (status = 200, body = Readiness),
+        (status = 200, body = Readiness, description = "clients may come"),
         (status = 503, body = Readiness, description = "not yet, or not now; the fields say why"),
     ),
 )]
@@ -88,7 +90,8 @@ pub(super) async fn readyz(State(rounds): State<Arc<Rounds>>) -> (StatusCode, Js
     path = "/metrics",
     tag = "operation",
     responses(
-        (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8", description = "the counts"),
+        Problems,
     ),
 )]
 pub(super) async fn metrics(State(rounds): State<Arc<Rounds>>) -> Result<Response, Problem> {

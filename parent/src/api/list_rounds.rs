@@ -82,7 +82,7 @@ pub(super) struct RoundList {
     tag = "clients",
     params(ListQuery),
     responses(
-        (status = 200, body = RoundList),
+        (status = 200, body = RoundList, description = "a page of rounds"),
         Problems,
     ),
 )]

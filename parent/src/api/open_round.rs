@@ -30,7 +30,7 @@ use crate::summary::RoundSummary;
         description = "`SignedRoundParams`, canonical",
     ),
     responses(
-        (status = 201, body = RoundSummary),
+        (status = 201, body = RoundSummary, description = "the round is open"),
         Problems,
     ),
 )]

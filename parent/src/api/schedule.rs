@@ -75,7 +75,7 @@ pub(super) struct Schedule {
     get,
     path = "/v1/schedule",
     tag = "operator",
-    responses((status = 200, body = Schedule)),
+    responses((status = 200, body = Schedule, description = "what is to open, in its order"), Problems),
 )]
 pub(super) async fn list_schedule(State(rounds): State<Arc<Rounds>>) -> Json<Schedule> {
     let scheduled = rounds
@@ -93,7 +93,7 @@ pub(super) async fn list_schedule(State(rounds): State<Arc<Rounds>>) -> Json<Sch
     tag = "operator",
     request_body = ScheduleRequest,
     responses(
-        (status = 201, body = Scheduled),
+        (status = 201, body = Scheduled, description = "it is scheduled"),
         Problems,
     ),
 )]
@@ -136,8 +136,8 @@ pub(super) async fn schedule(
         ("schedule_id" = String, Path, description = "64 hexadecimal characters, as scheduling answered"),
     ),
     responses(
-        (status = 204),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 204, description = "it will not open"),
+        Problems,
     ),
 )]
 pub(super) async fn unschedule(

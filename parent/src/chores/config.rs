@@ -5,6 +5,7 @@ use std::path::Path;
 use sealsum_parent::{Finding, Running, Shown, StartError};
 use serde_json::{Value, json};
 
+use super::output;
 use crate::flags::{CheckOptions, ConfigCommand, ShowOptions};
 
 /// What was looked at can't be used. Why has been told.
@@ -35,7 +36,7 @@ fn check(options: &CheckOptions) -> anyhow::Result<()> {
         Err(error) => {
             if options.json {
                 let error = error.to_string();
-                println!("{}", json!({"usable": false, "error": error, "points": []}));
+                output::say(&json!({"usable": false, "error": error, "points": []}))?;
             }
             return Err(error.into());
         }
@@ -45,15 +46,12 @@ fn check(options: &CheckOptions) -> anyhow::Result<()> {
         let first = findings.iter().find_map(|it| it.found.as_ref().err());
         let points: Vec<_> = findings.iter().map(point).collect();
         let error = first.map(ToString::to_string);
-        println!(
-            "{}",
-            json!({"usable": failed == 0, "error": error, "points": points})
-        );
+        output::say(&json!({"usable": failed == 0, "error": error, "points": points}))?;
     } else {
         for Finding { setting, found } in &findings {
             match found {
-                Ok(how) => println!("ok    {setting}: {how}"),
-                Err(error) => println!("FAILS {setting}: {error}"),
+                Ok(how) => output::say(&format_args!("ok    {setting}: {how}"))?,
+                Err(error) => output::say(&format_args!("FAILS {setting}: {error}"))?,
             }
         }
     }
@@ -62,7 +60,7 @@ fn check(options: &CheckOptions) -> anyhow::Result<()> {
         return Err(Unusable { name, failed, all }.into());
     }
     if !options.json {
-        println!("{name} can be used");
+        output::say(&format_args!("{name} can be used"))?;
     }
     Ok(())
 }
@@ -85,7 +83,7 @@ fn show(options: &ShowOptions) -> anyhow::Result<()> {
     let shown = flags.settings_of(file)?.shown(file, &flags.layers()?)?;
     if options.json {
         let settings: Vec<_> = shown.iter().map(as_json).collect();
-        println!("{}", json!({ "settings": settings }));
+        output::say(&json!({ "settings": settings }))?;
         return Ok(());
     }
     let width = shown
@@ -95,8 +93,11 @@ fn show(options: &ShowOptions) -> anyhow::Result<()> {
     let width = width.max().unwrap_or_default();
     for setting in &shown {
         match (&setting.value, &setting.origin) {
-            (None, None) => println!("{}", line(setting)),
-            _ => println!("{:width$}  # {}", line(setting), origin(setting)),
+            (None, None) => output::say(&line(setting))?,
+            _ => {
+                let (line, origin) = (line(setting), origin(setting));
+                output::say(&format_args!("{line:width$}  # {origin}"))?;
+            }
         }
     }
     Ok(())

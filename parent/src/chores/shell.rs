@@ -8,6 +8,7 @@ use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use serde_json::json;
 
+use super::output::{self, Unwritten};
 use crate::flags::{Arguments, CompletionOptions, ManOptions};
 
 pub(crate) fn completions(options: &CompletionOptions) -> anyhow::Result<()> {
@@ -16,9 +17,9 @@ pub(crate) fn completions(options: &CompletionOptions) -> anyhow::Result<()> {
     let script = String::from_utf8(script).context("the script is no text")?;
     if options.json {
         let shell = options.shell.to_string();
-        println!("{}", json!({"shell": shell, "script": script}));
+        output::say(&json!({"shell": shell, "script": script}))?;
     } else {
-        print!("{script}");
+        output::print(&script)?;
     }
     Ok(())
 }
@@ -32,18 +33,19 @@ pub(crate) fn man(options: &ManOptions) -> anyhow::Result<()> {
     let Some(folder) = &options.out else {
         let (_, page) = pages.into_iter().next().unwrap_or_default();
         if options.json {
-            println!("{}", json!({ "page": page }));
+            output::say(&json!({ "page": page }))?;
         } else {
-            print!("{page}");
+            output::print(&page)?;
         }
         return Ok(());
     };
     write(folder, &pages)?;
     let names: Vec<_> = pages.iter().map(|(name, _)| name).collect();
     if options.json {
-        println!("{}", json!({"out": folder, "pages": names}));
+        output::say(&json!({"out": folder, "pages": names}))?;
     } else {
-        println!("wrote {} pages to {}", pages.len(), folder.display());
+        let (count, folder) = (pages.len(), folder.display());
+        output::say(&format_args!("wrote {count} pages to {folder}"))?;
     }
     Ok(())
 }
@@ -63,12 +65,15 @@ fn add(command: &Command, name: &str, pages: &mut Vec<(String, String)>) -> anyh
     Ok(())
 }
 
-fn write(folder: &Path, pages: &[(String, String)]) -> anyhow::Result<()> {
-    let at_fault = |path: &Path| format!("can't write {}", path.display());
-    fs::create_dir_all(folder).with_context(|| at_fault(folder))?;
+fn write(folder: &Path, pages: &[(String, String)]) -> Result<(), Unwritten> {
+    let at_fault = |path: &Path| {
+        let path = path.to_owned();
+        |source| Unwritten::File { path, source }
+    };
+    fs::create_dir_all(folder).map_err(at_fault(folder))?;
     for (name, page) in pages {
         let path = folder.join(name);
-        fs::write(&path, page).with_context(|| at_fault(&path))?;
+        fs::write(&path, page).map_err(at_fault(&path))?;
     }
     Ok(())
 }

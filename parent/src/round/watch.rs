@@ -6,7 +6,7 @@
 //! it is looked for as long as there is anyone to ask; silence proves nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealsum_protocol::messages::{Phase, Status};
 use sealsum_protocol::{Command, Reply};
@@ -25,6 +25,23 @@ pub(crate) enum Heard {
     Silence,
     /// Nobody was asked: the round is over, or the link is in use.
     Nothing,
+}
+
+impl Round {
+    /// Whether the enclave is further than the storage, which was put back to an earlier state: nobody can
+    /// end this round here, so nothing waits for it.
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        self.rolled_back.load(Ordering::Relaxed)
+    }
+
+    fn note_rolled_back(&self) {
+        if !self.rolled_back.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                round_id = %self.id,
+                "the enclave has released this round, and the storage does not know: it was put back to an earlier state; put the newer one back, which has the aggregate"
+            );
+        }
+    }
 }
 
 impl Rounds {
@@ -125,6 +142,8 @@ impl Rounds {
                     tracing::warn!(round_id = %round.id, %error, "the enclave aborted the round, its receipt is still to be fetched");
                 }
             }
+            // Here it enters releasing before the enclave can have released it.
+            Phase::Released if round.phase() == Phase::Collecting => round.note_rolled_back(),
             Phase::Collecting | Phase::Releasing | Phase::Released => {}
         }
     }

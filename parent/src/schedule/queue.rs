@@ -265,6 +265,7 @@ impl Rounds {
         rounds.iter().any(|round| {
             round.terms().task == scheduled.terms().task
                 && matches!(round.phase(), Phase::Collecting | Phase::Releasing)
+                && !round.is_rolled_back()
         })
     }
 }

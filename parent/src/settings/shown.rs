@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::flat;
 use super::layers::located;
-use super::{Layer, ListenerSettings, LogSettings, Origin, Settings, SettingsError};
+use super::{LOG_VARIABLE, Layer, ListenerSettings, LogSettings, Origin, Settings, SettingsError};
 use crate::config::{Config, Limits};
 
 /// A setting in force.
@@ -37,7 +37,11 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], if they can't be used.
     pub fn shown(self, file: Option<&Path>, layers: &[Layer]) -> Result<Vec<Shown>, SettingsError> {
-        let origins = origins(file, layers)?;
+        let mut origins = origins(file, layers)?;
+        if self.log.filter.is_none() && std::env::var_os(LOG_VARIABLE).is_some() {
+            let variable = Origin::Environment(LOG_VARIABLE.to_owned());
+            origins.insert("log.filter".to_owned(), variable);
+        }
         let config = self.clone().into_config()?;
         let in_force = flat(&self.filled(&config)).into_iter();
         let shown = in_force.map(|(key, value)| Shown {
@@ -67,10 +71,7 @@ impl Settings {
                 ..self.clients
             },
             log: LogSettings {
-                filter: self.log.filter.or_else(|| {
-                    let told = std::env::var("RUST_LOG").ok();
-                    Some(told.unwrap_or_else(|| "info".to_owned()))
-                }),
+                filter: self.log.filter_in_force().ok(),
                 ..self.log
             },
             ..self

@@ -21,6 +21,8 @@ use database::Database;
 use files::Files;
 use folder::{failed, make_folder};
 
+pub(crate) use folder::must_be_writable;
+
 /// One folder, which belongs to this process while it runs.
 #[derive(Clone)]
 pub struct Embedded(Arc<Opened>);

@@ -146,6 +146,26 @@ impl StorageError {
         }
     }
 
+    /// Whether another start may do: what was out of reach may answer, who held the folder may be gone.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Locked(_)) || self.passes()
+    }
+
+    /// Whether it is about a database or bucket that parents share, not about a folder.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(
+            self,
+            Self::Database { .. }
+                | Self::NoConnection { .. }
+                | Self::Tables { .. }
+                | Self::Object { .. }
+                | Self::Certificates { .. }
+                | Self::Setting { .. }
+        )
+    }
+
     /// Whether it may be otherwise a moment later: a server is out of reach or starting, a
     /// connection broke, time ran out.
     #[must_use]

@@ -102,6 +102,13 @@ impl FakeEnclave {
         }
     }
 
+    /// As an enclave that released its rounds to a parent whose storage was put back since.
+    pub(crate) fn has_released_all(&self) {
+        for round in self.state.lock().unwrap().rounds.values_mut() {
+            round.phase = Phase::Released;
+        }
+    }
+
     /// As an enclave that is gone: nobody listens, and what was connected ends.
     pub(crate) fn stop(&self) {
         self.task.abort();

@@ -1,6 +1,7 @@
 //! What whoever looks after a parent is told: whether it serves, whether it can take
 //! contributions, and its counts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -19,7 +20,7 @@ fn value(metrics: &str, series: &str) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
-async fn metrics(stage: &Stage) -> String {
+pub(crate) async fn metrics(stage: &Stage) -> String {
     let answer = stage.get("/metrics").await;
     assert!(
         answer
@@ -127,7 +128,7 @@ async fn the_interface_that_is_served_is_the_one_that_is_described() {
         Some("3")
     );
     let paths = described["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 18, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 19, "{:?}", paths.keys());
     let id = "0".repeat(64);
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().unwrap() {
@@ -150,7 +151,18 @@ async fn the_interface_that_is_served_is_the_one_that_is_described() {
                 operation["summary"].is_string(),
                 "{path} says nothing of itself"
             );
-            assert!(operation["responses"].is_object());
+            let responses = operation["responses"].as_object().unwrap();
+            for (status, response) in responses {
+                let told = response["description"].as_str().unwrap_or_default();
+                assert!(!told.is_empty(), "{path} says nothing of {status}");
+            }
+            let parameters = operation["parameters"].as_array();
+            let parameters = parameters.into_iter().flatten();
+            let named = parameters
+                .clone()
+                .map(|it| (it["name"].to_string(), it["in"].to_string()));
+            let distinct = named.collect::<BTreeSet<_>>().len();
+            assert_eq!(distinct, parameters.count(), "{path} has a parameter twice");
         }
     }
 }

@@ -9,6 +9,7 @@ use sealsum_protocol::{Command, Intake, Refusal, RoundId, SignedRoundParams, can
 use serde_json::{Value, json};
 
 use crate::fake_enclave::{FakeEnclave, Fault};
+use crate::health::metrics;
 use crate::stage::{Answer, DIMENSION, Stage, numbered};
 
 fn params(round_number: u64) -> SignedRoundParams {
@@ -204,6 +205,35 @@ async fn a_new_enclave_loses_what_was_open_and_the_schedule_goes_on_there() {
     stage.enclave = FakeEnclave::start(address).await;
     until(&stage, 1, "lost").await;
     let second = until(&stage, 2, "collecting").await;
+    stage.put_all(second, 1..=3).await;
+    until(&stage, 2, "released").await;
+}
+
+/// Whoever puts an old copy of the storage back has a round that can't be ended there.
+#[tokio::test]
+async fn a_round_whose_release_the_storage_forgot_is_told_and_holds_nobody_up() {
+    let mut stage = Stage::new().await;
+    stage.ends.watch = Duration::from_millis(20);
+    stage.restart_parent().await;
+    for number in [1, 2] {
+        let target = json!({"target_cohort": 3});
+        scheduled(&stage, number, json!("after_previous"), target).await;
+    }
+    let first = until(&stage, 1, "collecting").await;
+    stage.put_all(first, 1..=2).await;
+    a_while().await;
+    assert_eq!(waiting(&stage).await, [2]);
+    let told = || async {
+        metrics(&stage)
+            .await
+            .contains("sealsum_parent_rounds_rolled_back 1\n")
+    };
+    assert!(!told().await);
+    stage.enclave.has_released_all();
+    let second = until(&stage, 2, "collecting").await;
+    assert!(told().await);
+    let closed = stage.post(&format!("/v1/rounds/{first}/close")).await;
+    closed.refused_with(409, "rolled_back");
     stage.put_all(second, 1..=3).await;
     until(&stage, 2, "released").await;
 }

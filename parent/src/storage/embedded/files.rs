@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sealsum_protocol::{ClientId, RoundId};
 
-use super::folder::{failed, if_there, make_folder, names, remove_file, sync_folder};
+use super::folder::{
+    failed, if_there, make_folder, must_be_writable, names, remove_file, sync_folder,
+};
 use crate::storage::{Blob, BlobReader, StorageError, StoredBlob};
 
 /// The files under one folder. Its methods block.
@@ -28,7 +30,10 @@ pub(super) struct Files {
 impl Files {
     /// Clears what a crash has left half-written.
     pub(super) fn open(root: &Path) -> Result<Self, StorageError> {
-        make_folder(&root.join(ROUNDS))?;
+        let rounds = root.join(ROUNDS);
+        make_folder(&rounds)?;
+        // Found out now, not by the first upload: its client spends what it sends.
+        must_be_writable(&rounds)?;
         let temporary = root.join(TEMPORARY);
         match fs::remove_dir_all(&temporary) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -36,6 +41,7 @@ impl Files {
             }
             _ => make_folder(&temporary)?,
         }
+        must_be_writable(&temporary)?;
         Ok(Self {
             root: root.to_owned(),
             temporary_names: AtomicU64::new(0),

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use nix::unistd::{AccessFlags, access};
+
 use crate::storage::StorageError;
 
 /// Makes the folder and those above it. Their names are durable when this returns, whoever
@@ -24,6 +26,15 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StorageError> {
         }
     }
     sync_folder(parent.unwrap_or(Path::new(".")))
+}
+
+/// Errs if this process could not read and change what is there.
+pub(crate) fn must_be_writable(path: &Path) -> Result<(), StorageError> {
+    let mut wanted = AccessFlags::R_OK | AccessFlags::W_OK;
+    if path.is_dir() {
+        wanted |= AccessFlags::X_OK;
+    }
+    access(path, wanted).map_err(|error| failed("write", path)(error.into()))
 }
 
 pub(super) fn sync_folder(path: &Path) -> Result<(), StorageError> {

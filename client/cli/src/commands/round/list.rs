@@ -33,7 +33,13 @@ impl Args {
         let rounds = self.parent.impatient()?.rounds(&filter).await?;
         let lines: Vec<_> = rounds.iter().map(line).collect();
         let text = if lines.is_empty() {
-            "no round is kept".to_owned()
+            let all = self.task.is_none() && self.phase.is_none();
+            let none = if all {
+                "no round is kept"
+            } else {
+                "no such round is kept; without --task and --phase all are listed"
+            };
+            none.to_owned()
         } else {
             lines.join("\n")
         };

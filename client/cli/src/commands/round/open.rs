@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use sealsum_client::policy::{IntakeTerm, KemTerm, RuleTerm};
-use sealsum_client::{BaseModel, operator};
+use sealsum_client::{BaseModel, Parent, RoundFilter, operator};
+use sealsum_protocol::messages::Phase;
 use sealsum_protocol::plan::{PlanError, largest_sum, smallest_ring};
 use sealsum_protocol::receipt::receipt_digest;
 use sealsum_protocol::{
@@ -109,10 +110,25 @@ impl Args {
         let params = params.sign(&signer)?;
         let closing = self.timing.closing();
         let opened = match self.timing.opens() {
-            None => summary::report(&parent.open_round_until(&params, closing).await?)?,
+            None => {
+                let twins = self.twins(&parent).await?;
+                let opened = parent.open_round_until(&params, closing).await?;
+                summary::report(&opened)?.and("also_open", &twins, &twins_line(&twins))
+            }
             Some(opens) => schedule::report(&parent.schedule(&params, opens, closing).await?)?,
         };
         Ok(opened.and("left_out", &left_out, &left_out_line(&left_out)))
+    }
+
+    /// Rounds of this number that collect already: most likely an earlier try whose answer was lost.
+    async fn twins(&self, parent: &Parent) -> Result<Vec<String>, Failure> {
+        let filter = RoundFilter {
+            task: Some(self.task.clone()),
+            phase: Some(Phase::Collecting),
+        };
+        let open = parent.rounds(&filter).await?.into_iter();
+        let twins = open.filter(|round| round.round_number == self.round_number);
+        Ok(twins.map(|round| round.round_id).collect())
     }
 
     /// The terms, and what the layout's file has beside it.
@@ -200,6 +216,21 @@ impl Args {
     }
 }
 
+fn twins_line(twins: &[String]) -> String {
+    if twins.is_empty() {
+        return String::new();
+    }
+    // A stranger's texts, on a terminal.
+    let ids: Vec<_> = twins
+        .iter()
+        .map(|id| id.escape_debug().to_string())
+        .collect();
+    format!(
+        "\nalso open     {} (of this number, too: a client takes part in one of them; abort what is not meant)",
+        ids.join(", ")
+    )
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
@@ -233,5 +264,5 @@ const EXAMPLE: &str = "Examples:
       --round-number 1 --base-model model.safetensors --select '*.lora_?.weight' \\
       --clip 4 --fractional-bits 16 --min-cohort 5 --max-cohort 100
   sealsum round open --parent http://127.0.0.1:8480 --operator operator.key --task wards \\
-      --round-number 2 --base-model model.npy --clip 4 --fractional-bits 16 \\
+      --round-number 2 --base-model model-2.npy --clip 4 --fractional-bits 16 \\
       --min-cohort 5 --max-cohort 100 --after-previous --target-cohort 50 --closes-after 3600";
