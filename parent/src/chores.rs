@@ -15,6 +15,7 @@ use sealsum_parent::{Token, TokenError, openapi as interface};
 use serde_json::json;
 
 use crate::flags::TokenOptions;
+use output::Unwritten;
 
 pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
     let tokens = options.tokens.as_deref();
@@ -31,15 +32,26 @@ pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
         options.out.as_deref(),
         own_file().create_new(true).write(true),
     )?;
-    for (file, text) in [(&mut of_bearer, &token), (&mut of_tokens, &line)] {
-        if let Some(file) = file {
-            writeln!(file, "{text}").context("can't write the token or its line")?;
-        }
-    }
+    // The bearer's copy goes first: a line whose token nobody has would lie around.
     let shown = options.out.is_none().then_some(&token);
+    if let Some(file) = &mut of_bearer {
+        writeln!(file, "{token}").context("can't write the token")?;
+    }
+    show(options, shown, &line)?;
+    if let Some(file) = &mut of_tokens {
+        writeln!(file, "{line}").context("can't write the token's line")?;
+    }
+    Ok(())
+}
+
+fn show(options: &TokenOptions, shown: Option<&String>, line: &str) -> Result<(), Unwritten> {
+    let say = if shown.is_some() {
+        output::hand_over
+    } else {
+        output::say
+    };
     if options.json {
-        output::say(&json!({"token": shown, "line": line}))?;
-        return Ok(());
+        return say(&json!({"token": shown, "line": line}));
     }
     let shown = shown.map(|token| format!("token: {token}\n"));
     let shown = shown.unwrap_or_default();
@@ -47,8 +59,7 @@ pub(crate) fn token(options: &TokenOptions) -> anyhow::Result<()> {
         Some(path) => format!("let in by a line in {}", path.display()),
         None => format!("line for the file of tokens: {line}"),
     };
-    output::say(&format_args!("{shown}{let_in}"))?;
-    Ok(())
+    say(&format_args!("{shown}{let_in}"))
 }
 
 fn opened(path: Option<&Path>, how: &OpenOptions) -> Result<Option<File>, TokenError> {

@@ -25,5 +25,11 @@ pub(crate) fn begin(settings: &LogSettings) -> anyhow::Result<()> {
             .with_span_list(false)
             .init(),
     }
+    if let Some(filter) = settings.left_out() {
+        tracing::warn!(
+            filter,
+            "RUST_LOG is no filter of this program's, and does not count"
+        );
+    }
     Ok(())
 }

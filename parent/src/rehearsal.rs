@@ -120,7 +120,7 @@ fn address(
 fn certificate(section: &'static str, files: &TlsFiles) -> Result<String, StartError> {
     let at_fault = |error| StartError::Tls { section, error };
     tls::read(files).map_err(at_fault)?;
-    let left = tls::not_expired(files).map_err(at_fault)?;
+    let left = tls::timely(files).map_err(at_fault)?;
     let left = left.map(|left| format!(", for {} more days", left / DAY));
     let authority = files.client_authority.as_ref().map(|authority| {
         format!(

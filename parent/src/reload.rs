@@ -80,10 +80,12 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
                     continue;
                 }
                 let Reread { value, fault } = again();
+                // Of which contents it is made, nobody knows if they changed meanwhile: it looks again.
+                let sure = fingerprint(&files) == found;
                 let goes_on = value.is_none();
                 if let Some(value) = value {
                     reloaded.replace(value);
-                    made_of = fault.is_none().then_some(found);
+                    made_of = (sure && fault.is_none()).then_some(found);
                 }
                 match &fault {
                     Some(_) if told => {}
@@ -97,6 +99,9 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
                 }
                 if fault.is_some() && !told {
                     metrics.reload_failed();
+                }
+                if !sure {
+                    read = [0; 32];
                 }
                 at_fault = fault.is_some();
                 metrics.files_unusable(&what, at_fault);
@@ -120,9 +125,17 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
 fn fingerprint(files: &[PathBuf]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for file in files {
-        let contents = fs::read(file).unwrap_or_default();
-        context.update(&(contents.len() as u64).to_le_bytes());
-        context.update(&contents);
+        match fs::read(file) {
+            Ok(contents) => {
+                context.update(&(contents.len() as u64).to_le_bytes());
+                context.update(&contents);
+            }
+            // Other than an empty file.
+            Err(error) => {
+                context.update(&u64::MAX.to_le_bytes());
+                context.update(error.kind().to_string().as_bytes());
+            }
+        }
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(context.finish().as_ref());

@@ -288,6 +288,7 @@ impl Round {
     pub(crate) fn let_go(&self) {
         let mut state = self.state();
         state.accepted = Accepted::Stored(state.accepted.count());
+        self.waiting.forget_shown();
     }
 
     fn hold(&self, clients: BTreeMap<ClientId, Digest>) {

@@ -124,19 +124,32 @@ impl LogSettings {
     /// # Errors
     /// [`SettingsError::LogFilter`].
     pub fn filter_in_force(&self) -> Result<String, SettingsError> {
-        let variable = || std::env::var(LOG_VARIABLE).ok();
-        let (key, filter) = match (&self.filter, variable().filter(|filter| !filter.is_empty())) {
-            (Some(filter), _) => ("log.filter", filter.clone()),
-            (None, Some(filter)) => (LOG_VARIABLE, filter),
-            (None, None) => return Ok("info".to_owned()),
-        };
-        // A single word that is no level would be taken for a part of the program, all else left out.
-        let a_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
-        let understood = EnvFilter::try_new(&filter).is_ok() && filter.split(',').all(a_level);
-        understood
-            .then_some(filter.clone())
-            .ok_or(SettingsError::LogFilter { key, filter })
+        match &self.filter {
+            Some(filter) if is_filter(filter) => Ok(filter.clone()),
+            Some(filter) => Err(SettingsError::LogFilter(filter.clone())),
+            None => Ok(self.variable().unwrap_or_else(|| "info".to_owned())),
+        }
     }
+
+    /// The filter of `RUST_LOG`, if that counts. It may be meant for other programs, so what is none
+    /// here ends no start.
+    fn variable(&self) -> Option<String> {
+        let filter = std::env::var(LOG_VARIABLE).ok();
+        filter.filter(|filter| self.filter.is_none() && is_filter(filter))
+    }
+
+    /// What `RUST_LOG` says, if it would count and is no filter.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let filter = std::env::var(LOG_VARIABLE).ok();
+        filter.filter(|filter| self.filter.is_none() && !filter.is_empty() && !is_filter(filter))
+    }
+}
+
+/// A single word that is no level would be taken for a part of the program, and all else left out.
+fn is_filter(text: &str) -> bool {
+    let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    EnvFilter::try_new(text).is_ok() && text.split(',').all(is_level)
 }
 
 /// How log lines are written.

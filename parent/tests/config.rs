@@ -479,20 +479,22 @@ fn a_log_filter_that_would_log_nothing_is_refused() {
         let mut command = desk.command("config show parent.toml --json");
         command.env("RUST_LOG", variable).output().unwrap()
     };
-    let ended = show("loud");
-    assert_eq!(ended.status.code(), Some(2), "{}", said(&ended));
-    assert!(said(&ended).contains("RUST_LOG is"), "{}", said(&ended));
-    let json: Value = serde_json::from_slice(&show("debug").stdout).unwrap();
-    let settings = json["settings"].as_array().unwrap();
-    let filter = settings
-        .iter()
-        .find(|it| it["key"] == "log.filter")
-        .unwrap();
-    assert_eq!(filter["value"], "debug");
-    assert!(
-        filter["origin"].as_str().unwrap().contains("RUST_LOG"),
-        "{filter}"
-    );
+    // The variable may be meant for another program: it counts if it is a filter.
+    for (variable, value, origin) in [
+        ("debug", "debug", "RUST_LOG"),
+        ("warn,tower=info", "warn,tower=info", "RUST_LOG"),
+        ("my_service", "info", "default"),
+    ] {
+        let json: Value = serde_json::from_slice(&show(variable).stdout).unwrap();
+        let settings = json["settings"].as_array().unwrap();
+        let filter = settings.iter().find(|it| it["key"] == "log.filter");
+        let filter = filter.unwrap();
+        assert_eq!(filter["value"], value);
+        assert!(
+            filter["origin"].as_str().unwrap().contains(origin),
+            "{filter}"
+        );
+    }
 }
 
 #[test]
@@ -530,7 +532,6 @@ fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
         "openapi",
         "config show parent.toml",
         "config check parent.toml",
-        "token clinic",
     ] {
         let shell = format!("\"$0\" {line} | true; echo ${{PIPESTATUS[0]}}");
         let piped = Command::new("bash")
@@ -548,4 +549,26 @@ fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
         assert_eq!(ended.status.code(), Some(2), "{line}: {text}");
         assert!(text.contains("could not be written"), "{line}: {text}");
     }
+}
+
+/// The printed token is the only one there is.
+#[test]
+fn a_token_that_could_not_be_handed_over_lets_nobody_in() {
+    let desk = Desk::new();
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = desk.command("token clinic --tokens tokens");
+    let ended = command.stdout(full).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{}", said(&ended));
+    let kept = fs::read_to_string(desk.path().join("tokens")).unwrap();
+    assert_eq!(kept, "");
+    let ended = desk.run("token clinic --tokens tokens --json");
+    let json: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let kept = fs::read_to_string(desk.path().join("tokens")).unwrap();
+    assert_eq!(kept.trim_end(), json["line"].as_str().unwrap());
+    // Nobody reads what is printed; the token is in its file.
+    let out = desk.run("token other --tokens tokens --out other.token");
+    assert_eq!(out.status.code(), Some(0), "{}", said(&out));
 }

@@ -51,11 +51,11 @@ struct Known {
 
 impl Tokens {
     pub(crate) fn read(path: &Path) -> Result<Self, TokenError> {
-        let text = fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        let known = lines(&text).map(|(line, number)| {
+        Self::of(path, &text_of(path)?)
+    }
+
+    fn of(path: &Path, text: &str) -> Result<Self, TokenError> {
+        let known = lines(text).map(|(line, number)| {
             parse(line).ok_or_else(|| TokenError::Line {
                 path: path.to_owned(),
                 number,
@@ -71,16 +71,16 @@ impl Tokens {
     /// Reads the file while the parent runs. Whoever changes it most likely withdraws a token, so that no
     /// earlier one stays in force: a line that is none lets nobody in, and a file that is gone nobody at all.
     pub(crate) fn read_again(path: &Path) -> Reread<Self> {
-        let known = fs::read_to_string(path).map(|text| {
-            let known = lines(&text).filter_map(|(line, _)| parse(line));
+        let text = text_of(path);
+        let known = text.as_ref().map(|text| {
+            let known = lines(text).filter_map(|(line, _)| parse(line));
             Self(known.collect())
         });
+        let value = Some(known.unwrap_or_default());
         // What a start would say of it.
-        let fault = Self::read(path).err().map(|error| error.to_string());
-        Reread {
-            value: Some(known.unwrap_or_default()),
-            fault,
-        }
+        let fault = text.and_then(|text| Self::of(path, &text)).err();
+        let fault = fault.map(|error| error.to_string());
+        Reread { value, fault }
     }
 
     /// Whether somebody of that name has a token.
@@ -94,6 +94,13 @@ impl Tokens {
         let found = self.0.iter().find(|known| shown.as_ref() == known.digest)?;
         Some((&found.name, found.role))
     }
+}
+
+fn text_of(path: &Path) -> Result<String, TokenError> {
+    fs::read_to_string(path).map_err(|source| TokenError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Lines that are to be tokens, by their number from 1.

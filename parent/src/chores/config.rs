@@ -10,7 +10,7 @@ use crate::flags::{CheckOptions, ConfigCommand, ShowOptions};
 
 /// What was looked at can't be used. Why has been told.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} can't be used: {failed} of {all} points would stop a start")]
+#[error("{name} can't be used: {failed} of {all} points fail")]
 pub(crate) struct Unusable {
     name: String,
     failed: usize,

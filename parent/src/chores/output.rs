@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unwritten {
-    #[error("done, but the result could not be written to stdout: {0}")]
+    #[error("the result could not be written to stdout: {0}")]
     Stdout(io::Error),
     #[error("can't write {path}: {source}")]
     File { path: PathBuf, source: io::Error },
@@ -21,6 +21,13 @@ pub(crate) fn print(text: &dyn Display) -> Result<(), Unwritten> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Unwritten::Stdout(error)),
         _ => Ok(()),
     }
+}
+
+/// Prints what there is no other copy of: a reader that went away has not got it.
+pub(crate) fn hand_over(text: &dyn Display) -> Result<(), Unwritten> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(Unwritten::Stdout)
 }
 
 /// Prints lines, and ends the last one.

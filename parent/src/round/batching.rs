@@ -60,6 +60,11 @@ impl WaitingHeaders {
         queue.drain(..count).collect()
     }
 
+    /// Of a round that has ended: nothing more is said of it.
+    pub(super) fn forget_shown(&self) {
+        self.shown().forget();
+    }
+
     /// What the enclave has to be told of it.
     fn untold(&self, waiting: &Waiting) -> ContributionHeader {
         let mut header = waiting.header.clone();

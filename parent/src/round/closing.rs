@@ -149,7 +149,7 @@ impl Rounds {
                     phase: Phase::Releasing | Phase::Released,
                 }) if again => {
                     if !self.has_aggregate(round).await? {
-                        return Err(RoundError::RolledBack);
+                        return Err(self.rolled_back(round));
                     }
                     round.fix_exclusions(close.excluded.clone());
                     u32::try_from(round.cohort().size()).unwrap_or(u32::MAX)
@@ -162,7 +162,7 @@ impl Rounds {
                         Refusal::OtherClose
                         | Refusal::WrongPhase {
                             phase: Phase::Releasing | Phase::Released,
-                        } => RoundError::RolledBack,
+                        } => self.rolled_back(round),
                         _ => error,
                     });
                 }

@@ -178,7 +178,7 @@ impl Rounds {
         let answer = answer.map_err(|error| match error.refusal() {
             Some(Refusal::WrongPhase {
                 phase: Phase::Released,
-            }) => RoundError::RolledBack,
+            }) => self.rolled_back(round),
             _ => error,
         })?;
         match answer.reply {

@@ -12,7 +12,7 @@ use sealsum_protocol::messages::{Phase, Status};
 use sealsum_protocol::{Command, Reply};
 use tokio::time::Instant;
 
-use super::Round;
+use super::{Round, RoundError};
 use crate::enclave_link::LinkError;
 use crate::rounds::Rounds;
 
@@ -29,22 +29,25 @@ pub(crate) enum Heard {
 
 impl Round {
     /// Whether the enclave is further than the storage, which was put back to an earlier state: nobody can
-    /// end this round here, so nothing waits for it.
+    /// end this round here while that enclave lives.
     pub(crate) fn is_rolled_back(&self) -> bool {
-        self.rolled_back.load(Ordering::Relaxed)
-    }
-
-    fn note_rolled_back(&self) {
-        if !self.rolled_back.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                round_id = %self.id,
-                "the enclave has released this round, and the storage does not know: it was put back to an earlier state; put the newer one back, which has the aggregate"
-            );
-        }
+        self.rolled_back.load(Ordering::Relaxed) && self.is_in_progress()
     }
 }
 
 impl Rounds {
+    /// Takes note that the enclave has released a round, and the storage does not know.
+    pub(super) fn rolled_back(&self, round: &Round) -> RoundError {
+        // In storage that parents share it may be this parent that is behind, its lease run out.
+        if !self.are_shared() && !round.rolled_back.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                round_id = %round.id,
+                "the enclave has released this round, and the storage does not know: it was put back to an earlier state, and nothing that is scheduled there opens; put the newer one back, which has the aggregate"
+            );
+        }
+        RoundError::RolledBack
+    }
+
     /// Looks after the rounds in progress for as long as the parent runs.
     pub(crate) async fn watch(self: &Arc<Self>) {
         let mut silent_since = None;
@@ -143,7 +146,9 @@ impl Rounds {
                 }
             }
             // Here it enters releasing before the enclave can have released it.
-            Phase::Released if round.phase() == Phase::Collecting => round.note_rolled_back(),
+            Phase::Released if round.phase() == Phase::Collecting => {
+                self.rolled_back(round);
+            }
             Phase::Collecting | Phase::Releasing | Phase::Released => {}
         }
     }

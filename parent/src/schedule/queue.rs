@@ -265,7 +265,6 @@ impl Rounds {
         rounds.iter().any(|round| {
             round.terms().task == scheduled.terms().task
                 && matches!(round.phase(), Phase::Collecting | Phase::Releasing)
-                && !round.is_rolled_back()
         })
     }
 }

@@ -44,6 +44,11 @@ impl Rounds {
     }
 
     fn open_what_is_due(self: &Arc<Self>, runner: &mut Runner) {
+        // A storage that was put back has an earlier schedule, too: what it would open may have been
+        // open, and have contributions that the newer storage knows.
+        if self.list().iter().any(|round| round.is_rolled_back()) {
+            return;
+        }
         let now = unix_now();
         let mut earlier: BTreeSet<TaskName> = BTreeSet::new();
         for scheduled in self.scheduled() {
@@ -131,7 +136,7 @@ impl Rounds {
 
     fn close_what_is_reached(self: &Arc<Self>, runner: &mut Runner) {
         for round in self.list() {
-            if round.phase() != Phase::Collecting {
+            if round.phase() != Phase::Collecting || round.is_rolled_back() {
                 continue;
             }
             let Some(closing) = round.closing() else {

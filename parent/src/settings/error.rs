@@ -108,14 +108,9 @@ pub enum SettingsError {
     },
     /// A filter for the log that is none.
     #[error(
-        "{key} is {filter:?}, which is no filter: a level (off, error, warn, info, debug, trace), or parts with a level each, as info,sealsum_parent::round=debug"
+        "log.filter is {0:?}, which is no filter: a level (off, error, warn, info, debug, trace), or parts with a level each, as info,sealsum_parent::round=debug"
     )]
-    LogFilter {
-        /// The key, or the variable.
-        key: &'static str,
-        /// What was given.
-        filter: String,
-    },
+    LogFilter(String),
     /// Strangers could open, close and abort rounds.
     #[error(
         "{0} is reachable from other machines, and would serve opening, closing and aborting rounds to all of them: give the operator an address of its own, for instance --operator-listen 127.0.0.1:8481"

@@ -38,7 +38,7 @@ impl Settings {
     /// [`SettingsError`], if they can't be used.
     pub fn shown(self, file: Option<&Path>, layers: &[Layer]) -> Result<Vec<Shown>, SettingsError> {
         let mut origins = origins(file, layers)?;
-        if self.log.filter.is_none() && std::env::var_os(LOG_VARIABLE).is_some() {
+        if self.log.variable().is_some() {
             let variable = Origin::Environment(LOG_VARIABLE.to_owned());
             origins.insert("log.filter".to_owned(), variable);
         }

@@ -146,10 +146,27 @@ impl StorageError {
         }
     }
 
-    /// Whether another start may do: what was out of reach may answer, who held the folder may be gone.
+    /// Whether another start may do: what was out of reach may answer, who held the folder may be gone,
+    /// a full disk may have room.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Locked(_)) || self.passes()
+        match self {
+            Self::Locked(_) => true,
+            Self::Io { source, .. } => !matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            Self::Sql { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+            ),
+            error => error.passes(),
+        }
     }
 
     /// Whether it is about a database or bucket that parents share, not about a folder.

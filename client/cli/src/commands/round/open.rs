@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use sealsum_client::policy::{IntakeTerm, KemTerm, RuleTerm};
-use sealsum_client::{BaseModel, Parent, RoundFilter, operator};
+use sealsum_client::{BaseModel, Parent, RoundFilter, RoundSummary, operator};
 use sealsum_protocol::messages::Phase;
 use sealsum_protocol::plan::{PlanError, largest_sum, smallest_ring};
 use sealsum_protocol::receipt::receipt_digest;
@@ -111,8 +111,9 @@ impl Args {
         let closing = self.timing.closing();
         let opened = match self.timing.opens() {
             None => {
-                let twins = self.twins(&parent).await?;
                 let opened = parent.open_round_until(&params, closing).await?;
+                // It is open: that a list could not be had is no failure.
+                let twins = self.twins(&parent, &opened).await.unwrap_or_default();
                 summary::report(&opened)?.and("also_open", &twins, &twins_line(&twins))
             }
             Some(opens) => schedule::report(&parent.schedule(&params, opens, closing).await?)?,
@@ -121,13 +122,15 @@ impl Args {
     }
 
     /// Rounds of this number that collect already: most likely an earlier try whose answer was lost.
-    async fn twins(&self, parent: &Parent) -> Result<Vec<String>, Failure> {
+    async fn twins(&self, parent: &Parent, own: &RoundSummary) -> Result<Vec<String>, Failure> {
         let filter = RoundFilter {
             task: Some(self.task.clone()),
             phase: Some(Phase::Collecting),
         };
         let open = parent.rounds(&filter).await?.into_iter();
-        let twins = open.filter(|round| round.round_number == self.round_number);
+        let twins = open.filter(|round| {
+            round.round_number == self.round_number && round.round_id != own.round_id
+        });
         Ok(twins.map(|round| round.round_id).collect())
     }
 
