@@ -284,13 +284,6 @@ impl Round {
         self.state().phase = phase;
     }
 
-    /// Of a round that has ended: its clients are in storage, and there alone from now on.
-    pub(crate) fn let_go(&self) {
-        let mut state = self.state();
-        state.accepted = Accepted::Stored(state.accepted.count());
-        self.waiting.forget_shown();
-    }
-
     fn hold(&self, clients: BTreeMap<ClientId, Digest>) {
         self.state().accepted = Accepted::Held(clients);
     }

@@ -9,7 +9,7 @@ use sealsum_protocol::{
 };
 use tokio::sync::Mutex;
 
-use super::{Round, RoundError};
+use super::{Accepted, Round, RoundError};
 use crate::rounds::Rounds;
 use crate::storage::{Record, StorageError, blocking};
 
@@ -17,6 +17,15 @@ use crate::storage::{Record, StorageError, blocking};
 /// ask at about the same time.
 #[derive(Default)]
 pub(crate) struct RecentCohorts(Mutex<VecDeque<(RoundId, Arc<CohortTree>)>>);
+
+impl Round {
+    /// Of a round that has ended: its clients are in storage, and there alone from now on.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.state();
+        state.accepted = Accepted::Stored(state.accepted.count());
+        self.waiting.forget_shown();
+    }
+}
 
 impl Rounds {
     /// The client's contribution to the round.
