@@ -61,6 +61,8 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
         tokio::spawn(async move {
             // The files that the value is all of, if it is.
             let (mut made_of, mut at_fault) = (Some(read), false);
+            // Whether nothing came of the files as they were last read.
+            let mut goes_on = false;
             loop {
                 tokio::time::sleep(every).await;
                 let found = fingerprint(&files);
@@ -82,8 +84,10 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
                 let Reread { value, fault } = again();
                 // Of which contents it is made, nobody knows if they changed meanwhile: it looks again.
                 let sure = fingerprint(&files) == found;
-                let goes_on = value.is_none();
-                if let Some(value) = value {
+                // Of the same files another value would be no other, but connections end with the first.
+                let in_force = told && !goes_on;
+                goes_on = value.is_none();
+                if let Some(value) = value.filter(|_| !in_force) {
                     reloaded.replace(value);
                     made_of = (sure && fault.is_none()).then_some(found);
                 }

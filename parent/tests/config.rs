@@ -540,27 +540,25 @@ fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
             .output()
             .unwrap();
         assert_eq!(said(&piped), "0\n", "{line}");
-        let full = fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        let ended = desk.command(line).stdout(full).output().unwrap();
+        let ended = desk.command(line).stdout(full()).output().unwrap();
         let text = said(&ended);
         assert_eq!(ended.status.code(), Some(2), "{line}: {text}");
         assert!(text.contains("could not be written"), "{line}: {text}");
     }
 }
 
+/// A disk that takes nothing.
+fn full() -> File {
+    let mut file = fs::OpenOptions::new();
+    file.write(true).open("/dev/full").unwrap()
+}
+
 /// The printed token is the only one there is.
 #[test]
 fn a_token_that_could_not_be_handed_over_lets_nobody_in() {
     let desk = Desk::new();
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
     let mut command = desk.command("token clinic --tokens tokens");
-    let ended = command.stdout(full).output().unwrap();
+    let ended = command.stdout(full()).output().unwrap();
     assert_eq!(ended.status.code(), Some(2), "{}", said(&ended));
     let kept = fs::read_to_string(desk.path().join("tokens")).unwrap();
     assert_eq!(kept, "");

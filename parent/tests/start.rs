@@ -7,7 +7,24 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+/// What it says when it listens; nothing if it ended instead.
+fn first_line(parent: &mut Child) -> String {
+    let mut said = String::new();
+    let mut stdout = BufReader::new(parent.stdout.take().unwrap());
+    stdout.read_line(&mut said).unwrap();
+    said
+}
+
+/// At a free port, without an enclave, for the folder that follows.
+const ALONE: [&str; 5] = [
+    "--listen",
+    "127.0.0.1:0",
+    "--enclave",
+    "tcp:127.0.0.1:1",
+    "--data",
+];
 
 fn start(listen: &str, data: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sealsum-parent"))
@@ -99,21 +116,13 @@ fn a_log_that_nobody_takes_ends_nothing() {
         .open("/dev/full")
         .unwrap();
     let mut parent = Command::new(env!("CARGO_BIN_EXE_sealsum-parent"))
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--enclave",
-            "tcp:127.0.0.1:1",
-            "--data",
-        ])
+        .args(ALONE)
         .arg(folder.path().join("kept"))
         .stdout(Stdio::piped())
         .stderr(full)
         .spawn()
         .unwrap();
-    let mut said = String::new();
-    let mut stdout = BufReader::new(parent.stdout.take().unwrap());
-    stdout.read_line(&mut said).unwrap();
+    let said = first_line(&mut parent);
     let ready: serde_json::Value = serde_json::from_str(&said).expect("it started");
     let address = ready["listening"]
         .as_str()
@@ -156,13 +165,7 @@ fn a_folder_of_uploads_that_is_another_s_is_noticed_at_the_start() {
         command.uid(NOBODY);
     }
     fs::set_permissions(data.join("rounds"), fs::Permissions::from_mode(0o555)).unwrap();
-    command.args([
-        "--listen",
-        "127.0.0.1:0",
-        "--enclave",
-        "tcp:127.0.0.1:1",
-        "--data",
-    ]);
+    command.args(ALONE);
     let ended = command.arg(&data).output().unwrap();
     let said = last_words(&ended);
     assert!(
@@ -182,21 +185,13 @@ fn what_is_kept_is_the_operator_s_alone_and_files_may_be_open_up_to_the_hard_lim
     let mut parent = Command::new("sh")
         .args(["-c", "umask 000; ulimit -Sn 200; exec \"$@\"", "sh"])
         .arg(env!("CARGO_BIN_EXE_sealsum-parent"))
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--enclave",
-            "tcp:127.0.0.1:1",
-            "--data",
-        ])
+        .args(ALONE)
         .arg(&data)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = String::new();
-    let mut stdout = BufReader::new(parent.stdout.take().unwrap());
-    stdout.read_line(&mut said).unwrap();
+    let said = first_line(&mut parent);
     let limits = fs::read_to_string(format!("/proc/{}/limits", parent.id()));
     let modes: Vec<_> = ["", "rounds", "temporary", "rounds.db", "rounds.db-wal"]
         .map(|name| fs::metadata(data.join(name)).unwrap().mode() & 0o777)
